@@ -6,7 +6,7 @@ Bytes and integers only: hex and JSON end in `api` and `chain`.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Literal, Protocol
 
 from headrace.core.operation import Account, Ending, Operation, Return, Stage
 from headrace.core.transaction import Settled, Transaction, Void
@@ -417,6 +417,8 @@ class Judgement:
     verdict: Verdict
     reason: str
     form: str | None = None  # travels in this form from now on
+    costs_retry: bool = False
+    needs_operator: bool = False  # nothing is wrong with the operation: a person must mend the contracts
 
 
 class Workload(Protocol):
@@ -424,6 +426,11 @@ class Workload(Protocol):
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def forms(self) -> Sequence[str]:
+        """In the order in which they should travel: what others build on comes first."""
+        ...
 
     @property
     def most_per_transaction(self) -> int:
@@ -470,37 +477,39 @@ class Workload(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperationNews:
-    """Something happened to an operation. `retracted`: it was mined, and its block was uncled."""
+    """An operation ended, or went back to the queue."""
 
     operation: OperationId
-    workload: str
-    subject: bytes
-    what: str  # queued | batched | sent | mined | done | retracted
+    what: Literal["queued", "done"]
     at: float
     outcome: Outcome | None = None
     reason: str = ""
     revert: Revert | None = None
-    transaction: TxHash | None = None
-    block: BlockNumber | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchNews:
+    """Something happened to a transaction, and so to all that ride in it. `retracted`: it was mined, and its
+    block was uncled. `without_effect`: mined, but these operations of it did nothing."""
+
     batch: BatchId
     lane: Address
     nonce: Nonce
-    what: str  # sealed | sent | mined | settled | retracted
-    size: int
+    what: Literal["batched", "sent", "mined", "retracted", "settled"]
+    operations: Sequence[Operation]
     at: float
-    transaction: TxHash | None = None
+    transaction: TxHash
     block: BlockNumber | None = None
     gas_used: int | None = None
+    without_effect: Collection[OperationId] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationNews:
+    """The off-chain answer to a task request took a step. `subject` is the task id."""
+
     subject: bytes
-    what: str  # evaluating | certified | refused | failed
+    what: Literal["evaluating", "certified", "refused", "failed"]
     at: float
     data: Mapping[str, object]
 

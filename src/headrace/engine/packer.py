@@ -1,0 +1,374 @@
+"""Closes what waits into batches, at the right moment, for one lane.
+
+Owns      the moment of a flush and what it takes: claim, pack, simulate, seal, send.
+Promises  a flush that fails anywhere before the seal returns what it claimed; what cannot be built ends alone.
+Leaves    the rules to `core.flush` and `core.packing`, transactions to the lane runner.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
+from headrace.core.gas import GasBook
+from headrace.core.operation import Ending, Operation, Return
+from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
+from headrace.core.ports import (
+    Announce,
+    Clock,
+    Node,
+    NodeTrouble,
+    Note,
+    OperationNews,
+    OperationStore,
+    Workload,
+)
+from headrace.core.words import Block, OperationId, Outcome
+from headrace.engine.lane_runner import LaneRunner
+from headrace.engine.simulator import BatchRefused, Sifted, Simulator
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLimits:
+    """`block_share`: the part of a block's gas that this lane's unmined transactions may ask for."""
+
+    gas_per_transaction: int
+    bytes_per_transaction: int
+    block_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MostPerForm:
+    """The operator's own bounds on a batch."""
+
+    create: int
+    respond: int
+
+    def of(self, form: str) -> int:
+        return self.create if form == "create" else self.respond
+
+
+class Packer:
+    def __init__(
+        self,
+        *,
+        store: OperationStore,
+        node: Node,
+        lane: LaneRunner,
+        simulator: Simulator,
+        workloads: Sequence[Workload],
+        gas_book: GasBook,
+        clock: Clock,
+        announce: Announce,
+        limits: ChainLimits,
+        most: MostPerForm,
+        policy: FlushPolicy,
+        blocks: BlockTimes,
+    ) -> None:
+        self._store, self._node, self._lane, self._simulator = store, node, lane, simulator
+        self._workloads, self._gas_book, self._clock = workloads, gas_book, clock
+        self._announce, self._limits, self._most = announce, limits, most
+        self._policy, self._blocks = policy, blocks
+        self._lead = Lead()
+        self._woken = asyncio.Event()
+        self._ready = 0  # a hint: the store knows
+        self._ready_since: float | None = None
+        self._last_flush_at = 0.0
+        self._item_bytes = 1500  # of the newest operations: how large a full batch is
+        self._balance_wei = 0  # a lower bound, until asked again
+        self.hindrance: str | None = "not started yet"  # why nothing is being sent, for people
+
+    # ---- What others tell
+
+    def noticed(self, count: int) -> None:
+        """So many operations more are ready, or there is room again."""
+        if count and self._ready == 0:
+            self._ready_since = self._clock.now()
+        self._ready += count
+        self._woken.set()
+
+    def waiting(self) -> int:
+        return self._ready
+
+    async def saw_head(self, block: Block) -> None:
+        """Ends what can no longer land, and counts anew what is ready."""
+        now = self._clock.now()
+        overdue = await self._store.end_overdue(now=now, head=block.number, chain=self._lane.chain)
+        self._tell(overdue)
+        await self.recount()
+
+    async def recount(self) -> None:
+        now = self._clock.now()
+        ready = 0
+        for workload in self._workloads:
+            ready += await self._store.count_ready(chain=self._lane.chain, workload=workload.name, now=now)
+        self._ready = ready
+        if ready == 0:
+            self._ready_since = None
+        elif self._ready_since is None:
+            self._ready_since = now
+        self._woken.set()
+
+    def batch_met_block(self, *, taken: bool, sent_before_s: float) -> None:
+        """The first block seen after a batch was sent did or did not take it, though it had room."""
+        interval = self._blocks.interval_s
+        if taken and sent_before_s <= 1.5 * self._lead.seconds:
+            self._lead.hit()
+        elif not taken and interval is not None and sent_before_s >= 0.8 * self._lead.seconds:
+            # Only a batch that was sent in time has missed: one that was full just before the block could not.
+            self._lead.missed(interval)
+
+    # ---- The loop
+
+    async def run(self) -> None:
+        while True:
+            await self._until_due()
+            await self._flush()
+
+    async def _until_due(self) -> None:
+        while True:
+            self._woken.clear()
+            now = self._clock.now()
+            due = None
+            if self._lane.head is not None and self._lane.free_transactions() > 0 and self._free_gas() > 0:
+                due = flush_at(
+                    waiting_since=self._ready_since if self._ready else None,
+                    full=self._ready >= self._full(),
+                    last_flush_at=self._last_flush_at,
+                    now=now,
+                    blocks=self._blocks,
+                    lead_s=self._lead.seconds,
+                    policy=self._policy,
+                )
+            if due is not None and due <= now:
+                return
+            await self._woken_or(None if due is None else due - now)
+
+    async def _woken_or(self, seconds: float | None) -> None:
+        waits: set[asyncio.Task[object]] = {asyncio.create_task(self._woken.wait())}
+        if seconds is not None:
+            waits.add(asyncio.create_task(self._clock.sleep(seconds)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _flush(self) -> None:
+        started = self._last_flush_at = self._clock.now()
+        head = self._lane.head
+        assert head is not None
+        try:
+            self.hindrance = self._lane.priced_out(head) or await self._unfunded(head)
+            if self.hindrance is None:
+                for workload in self._workloads:
+                    await self._flush_workload(workload, head)
+                self._lead.took(self._clock.now() - started)
+                return
+            log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
+        except NodeTrouble as trouble:
+            self.hindrance = f"no node answers: {trouble}"
+            log.warning("lane 0x%s: %s", self._lane.address.hex(), trouble)
+        except BatchRefused as refused:
+            self.hindrance = str(refused)
+            log.error("lane 0x%s: %s", self._lane.address.hex(), refused)
+        # Nothing was lost and nothing can be done now. The next head, or the interval, tries again.
+        self._ready, self._ready_since = 0, None
+
+    async def _flush_workload(self, workload: Workload, head: Block) -> None:
+        most = self._full() * self._lane.free_transactions()
+        most = min(most, self._free_gas() // self._least_item_gas(workload) + 1)
+        claimed = await self._store.claim_ready(
+            chain=self._lane.chain,
+            lane=self._lane.address,
+            workload=workload.name,
+            most=most,
+            now=self._clock.now(),
+        )
+        open_claims = {operation.id for operation in claimed}
+        try:
+            sound = await self._weed_out(workload, claimed, open_claims)
+            for form in (f for f in workload.forms if any(o.form == f for o in sound)):
+                packed = self._pack(workload, form, [o for o in sound if o.form == form])
+                await self._judge_too_large(packed, open_claims)
+                await self._send_batches(workload, form, packed.batches, head, open_claims)
+        finally:
+            if open_claims:
+                await self._store.release(open_claims)
+        await self.recount()
+
+    async def _send_batches(
+        self,
+        workload: Workload,
+        form: str,
+        batches: Sequence[Batch],
+        head: Block,
+        open_claims: set[OperationId],
+    ) -> None:
+        runs = [self._simulator.sift(workload, form, batch.operations, head=head) for batch in batches]
+        sifted = await asyncio.gather(*runs, return_exceptions=True)
+        for batch, result in zip(batches, sifted, strict=True):
+            if isinstance(result, BaseException):
+                await self._end_unbuildable(workload, batch, result, open_claims)
+                continue
+            await self._save_judgements(result, open_claims)
+            if result.standing:
+                await self._seal(workload, form, batch, result, head, open_claims)
+
+    async def _seal(
+        self,
+        workload: Workload,
+        form: str,
+        batch: Batch,
+        sifted: Sifted,
+        head: Block,
+        open_claims: set[OperationId],
+    ) -> None:
+        if len(sifted.standing) < len(batch.operations):
+            sizes = [workload.size(o) for o in sifted.standing]
+            batch = Batch(sifted.standing, self._gas_book.of(workload, form).of_batch(sizes))
+        call = workload.call(form, batch.operations, strict=False)
+        fees = self._lane.fees(head)
+        open_claims.difference_update(o.id for o in batch.operations)
+        self._balance_wei -= batch.gas_limit * fees.max_fee_wei
+        await self._lane.seal_and_send(workload=workload, form=form, batch=batch, call=call, fees=fees)
+
+    # ---- What cannot travel
+
+    async def _weed_out(
+        self, workload: Workload, claimed: Sequence[Operation], open_claims: set[OperationId]
+    ) -> list[Operation]:
+        """An operation whose parts cannot be read ends, and only that one."""
+        sound, endings = [], []
+        for operation in claimed:
+            try:
+                self._item_bytes = workload.size(operation)
+                sound.append(operation)
+            except Exception as error:  # whatever it is, it is this operation's own: told in its outcome
+                log.exception("operation %s cannot be built", operation.id)
+                endings.append(_unbuildable(operation, error))
+        await self._save_judgements(Sifted((), tuple(endings), ()), open_claims)
+        return sound
+
+    async def _end_unbuildable(
+        self, workload: Workload, batch: Batch, error: BaseException, open_claims: set[OperationId]
+    ) -> None:
+        """Some operation broke the building of its batch: it ends, its neighbours go back. Raises `error` if
+        none of them did."""
+        endings = []
+        for operation in batch.operations:
+            try:
+                workload.call(operation.form, [operation], strict=True)
+            except Exception as own:  # as in `_weed_out`
+                log.exception("operation %s cannot be built", operation.id)
+                endings.append(_unbuildable(operation, own))
+        if not endings:
+            raise error
+        await self._save_judgements(Sifted((), tuple(endings), ()), open_claims)
+
+    async def _judge_too_large(self, packed: Packed, open_claims: set[OperationId]) -> None:
+        reason = "it fits no transaction of this chain: more gas or bytes than one may have"
+        endings = tuple(Ending(operation=o.id, outcome=Outcome.REJECTED, reason=reason) for o in packed.too_large)
+        await self._save_judgements(Sifted((), endings, ()), open_claims)
+
+    async def _save_judgements(self, sifted: Sifted, open_claims: set[OperationId]) -> None:
+        if not sifted.endings and not sifted.returns:
+            return
+        written = await self._store.judge(
+            sifted.endings,
+            sifted.returns,
+            now=self._clock.now(),
+            notes=[Note(subject=r.operation, text=_told(r)) for r in sifted.returns],
+        )
+        judged: list[Ending | Return] = [*sifted.endings, *sifted.returns]
+        open_claims.difference_update(j.operation for j in judged)
+        self._tell(written)
+
+    def _tell(self, endings: Sequence[Ending]) -> None:
+        for ending in endings:
+            self._announce(
+                OperationNews(
+                    operation=ending.operation,
+                    what="done",
+                    at=self._clock.now(),
+                    outcome=ending.outcome,
+                    reason=ending.reason,
+                    revert=ending.revert,
+                )
+            )
+
+    # ---- How much there is room for
+
+    def _pack(self, workload: Workload, form: str, operations: Sequence[Operation]) -> Packed:
+        return pack(
+            operations,
+            gas=self._gas_book.of(workload, form),
+            size=workload.size,
+            limits=Limits(
+                gas_per_transaction=self._limits.gas_per_transaction,
+                bytes_per_transaction=self._limits.bytes_per_transaction,
+                operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                transactions=self._lane.free_transactions(),
+                gas_total=self._free_gas(),
+            ),
+        )
+
+    def _free_gas(self) -> int:
+        """What of our share of a block nothing of ours asks for yet."""
+        head = self._lane.head
+        if head is None:
+            return 0
+        free = int(head.gas_limit * self._limits.block_share) - self._lane.gas_in_flight()
+        return free if free >= self._least_gas() else 0
+
+    def _least_gas(self) -> int:
+        """Of a batch with one operation: less room than that is none."""
+        books = [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
+        return min(book.of_batch([self._item_bytes]) for book in books)
+
+    def _least_item_gas(self, workload: Workload) -> int:
+        return min(self._gas_book.of(workload, form).of_item(self._item_bytes) for form in workload.forms)
+
+    def _full(self) -> int:
+        """How many operations fill a transaction."""
+        counts = []
+        for workload in self._workloads:
+            for form in workload.forms:
+                limits = Limits(
+                    gas_per_transaction=self._limits.gas_per_transaction,
+                    bytes_per_transaction=self._limits.bytes_per_transaction,
+                    operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                    transactions=1,
+                    gas_total=self._limits.gas_per_transaction,
+                )
+                gas = self._gas_book.of(workload, form)
+                counts.append(fits_about(gas=gas, item_bytes=self._item_bytes, limits=limits))
+        return min(counts)
+
+    async def _unfunded(self, head: Block) -> str | None:
+        """Why the account cannot pay for a full transaction, if so. Asks only when what is known is short."""
+        need = self._limits.gas_per_transaction * self._lane.fees(head).max_fee_wei
+        if self._balance_wei < need:
+            self._balance_wei = await self._node.balance(self._lane.address)
+        if self._balance_wei >= need:
+            return None
+        smallest = self._least_gas() * self._lane.fees(head).max_fee_wei
+        if self._balance_wei >= smallest:
+            return None
+        return (
+            f"the lane's account 0x{self._lane.address.hex()} has {self._balance_wei} wei, one transaction "
+            f"needs up to {need}: send coin to it"
+        )
+
+
+def _unbuildable(operation: Operation, error: Exception) -> Ending:
+    reason = f"it cannot be built: {type(error).__name__}: {error}"
+    return Ending(operation=operation.id, outcome=Outcome.REJECTED, reason=reason)
+
+
+def _told(returned: Return) -> str:
+    why = f"{returned.reason} ({returned.revert})" if returned.revert is not None else returned.reason
+    return f"taken out of its batch by simulation: {why}"

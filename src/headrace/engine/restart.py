@@ -1,0 +1,46 @@
+"""Takes a lane up again after a stop or a crash, or for the first time.
+
+Owns      the order of a lane's start: claims back to the queue, nonces against the chain, unsettled transactions.
+Promises  what was sealed is repeated with the same bytes; nonces that others used are never given out again.
+"""
+
+import logging
+from collections.abc import Mapping
+
+from headrace.core.errors import NeedsOperator
+from headrace.core.ports import Clock, Node, TransactionStore, Workload
+from headrace.engine.lane_runner import LaneRunner
+
+log = logging.getLogger(__name__)
+
+
+async def restart_lane(
+    lane: LaneRunner,
+    *,
+    store: TransactionStore,
+    node: Node,
+    clock: Clock,
+    workloads: Mapping[str, Workload],
+) -> None:
+    """Raises NodeTrouble; calling it again is harmless. NeedsOperator where the store holds transactions of a
+    workload that this gateway does not have."""
+    released = await store.release_claims(chain=lane.chain, lane=lane.address)
+    voyages = await store.unsettled(chain=lane.chain, lane=lane.address)
+    if missing := {v.workload for v in voyages} - {*workloads, ""}:
+        raise NeedsOperator(
+            f"lane 0x{lane.address.hex()} has unsettled transactions of workload {', '.join(sorted(missing))}, "
+            "which this configuration does not have: add it, or settle them with the old configuration"
+        )
+    latest, pending = await node.nonces(lane.address)
+    ours = await store.next_nonce(chain=lane.chain, lane=lane.address)
+    # What the pool holds beyond our ledger is somebody else's, or ours from a lost store: never under it.
+    if max(latest, pending) > ours:
+        log.warning(
+            "lane 0x%s: the chain is at nonce %d, our ledger at %d: going on from the chain's",
+            lane.address.hex(),
+            max(latest, pending),
+            ours,
+        )
+        await store.adopt(chain=lane.chain, lane=lane.address, start=max(latest, pending), now=clock.now())
+    await lane.resume([(v, workloads[v.workload]) for v in voyages])
+    log.info("lane 0x%s: %d claims released, %d transactions resumed", lane.address.hex(), released, len(voyages))

@@ -1,0 +1,93 @@
+"""Runs a batch before it is sealed, and takes out what would fail.
+
+Owns      the one eth_call per batch, and the judging of what it shows.
+Promises  nothing is ever tried by a real transaction; an operation that fails is judged by its own revert, and
+          its neighbours lose nothing; items that cannot stand together are found too: what remains is run again.
+Leaves    saving the judgements to the packer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.core.operation import Ending, Operation, Return
+from headrace.core.ports import Node, NodeTrouble, Reverted, Workload
+from headrace.core.words import Address, Block, BlockNumber, Revert
+from headrace.engine.judging import Judge
+
+
+class BatchRefused(Exception):
+    """The contract refuses the batch as such, whatever is in it: a person must act."""
+
+    def __init__(self, revert: Revert) -> None:
+        super().__init__(f"the batch contract refuses every batch: {revert}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sifted:
+    standing: tuple[Operation, ...]
+    endings: tuple[Ending, ...]
+    returns: tuple[Return, ...]
+
+
+class Simulator:
+    def __init__(
+        self, *, node: Node, judge: Judge, sender: Address, gas_per_transaction: int, block_time_s: int = 1
+    ) -> None:
+        self._node, self._judge, self._sender = node, judge, sender
+        self._gas_per_transaction, self._block_time_s = gas_per_transaction, block_time_s
+
+    async def sift(self, workload: Workload, form: str, operations: Sequence[Operation], *, head: Block) -> Sifted:
+        """Raises NodeTrouble where no node answered, BatchRefused where the revert speaks of no item."""
+        endings: list[Ending] = []
+        returns: list[Return] = []
+        standing = tuple(operations)
+        while standing:
+            failures = await self._failures(workload, form, standing, head=head)
+            if not failures:
+                break
+            for index, revert in failures.items():
+                verdict = await self._judge.of_revert(workload, standing[index], revert)
+                if isinstance(verdict, Ending):
+                    endings.append(verdict)
+                else:
+                    returns.append(verdict)
+            standing = tuple(o for i, o in enumerate(standing) if i not in failures)
+        return Sifted(standing, tuple(endings), tuple(returns))
+
+    async def _failures(
+        self, workload: Workload, form: str, operations: tuple[Operation, ...], *, head: Block
+    ) -> dict[int, Revert]:
+        call = workload.call(form, operations, strict=True)
+        answer = await self._node.call(
+            to=call.to,
+            data=call.data,
+            sender=self._sender,
+            gas=self._gas_per_transaction,
+            # The block we aim at: at the latest one a fresh task would look as if it came from the future.
+            in_block=BlockNumber(head.number + 1),
+            timestamp=head.timestamp + self._block_time_s,
+        )
+        if not isinstance(answer, Reverted):
+            return {}
+        revert = workload.read_revert(answer.data)
+        failures = workload.failures(revert, len(operations))
+        if failures is not None:
+            return dict(failures)
+        if revert.name is not None:
+            raise BatchRefused(revert)
+        if len(operations) == 1:
+            return {0: revert}
+        return await self._in_halves(workload, form, operations, head=head)
+
+    async def _in_halves(
+        self, workload: Workload, form: str, operations: tuple[Operation, ...], *, head: Block
+    ) -> dict[int, Revert]:
+        """No reason given, as when the whole ran out of gas: look at the parts."""
+        middle = len(operations) // 2
+        first = await self._failures(workload, form, operations[:middle], head=head)
+        second = await self._failures(workload, form, operations[middle:], head=head)
+        found = first | {index + middle: revert for index, revert in second.items()}
+        if not found:
+            # Each half stands and the whole does not: the second half waits for another batch.
+            raise NodeTrouble(f"{len(operations)} operations fail together and stand in halves")
+        return found

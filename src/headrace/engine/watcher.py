@@ -1,0 +1,104 @@
+"""Follows the chain's head and tells the lanes what it shows.
+
+Owns      which blocks were seen, and which of them are canonical.
+Promises  every block between two heads is read; a block that left the canonical chain is told before what replaced
+          it; a node in trouble delays what we know, and loses nothing.
+Leaves    what it means to the lane runners.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Sequence
+
+from headrace.core.flush import BlockTimes
+from headrace.core.ports import Clock, Node, NodeTrouble
+from headrace.core.words import Block, BlockHash, BlockNumber
+from headrace.engine.lane_runner import LaneRunner
+from headrace.engine.packer import Packer
+
+log = logging.getLogger(__name__)
+
+# Deeper than any reorg that we settle under; a longer gap is bridged by looking for receipts instead.
+BLOCKS_KEPT = 256
+
+
+class Watcher:
+    def __init__(
+        self,
+        *,
+        node: Node,
+        heads: AsyncIterator[Block],
+        lanes: Sequence[tuple[LaneRunner, Packer]],
+        blocks: BlockTimes,
+        clock: Clock,
+    ) -> None:
+        self._node, self._heads, self._lanes = node, heads, lanes
+        self._blocks, self._clock = blocks, clock
+        self._canonical: dict[BlockNumber, BlockHash] = {}
+        self._newest: BlockNumber | None = None
+        self.trouble: str | None = "no head seen yet"
+
+    async def run(self) -> None:
+        async for head in self._heads:
+            try:
+                await self.saw(head)
+                self.trouble = None
+            except NodeTrouble as trouble:
+                self.trouble = str(trouble)
+                log.warning("head %d: %s; the next head catches up", head.number, trouble)
+
+    async def saw(self, head: Block) -> None:
+        """Raises NodeTrouble; whatever was not told then is told at the next head."""
+        if self._canonical.get(head.number) == head.hash:
+            return
+        new = await self._new_blocks(head)
+        await self._tell_uncled(new)
+        for block in new:
+            await self._tell_receipts(block)
+            self._canonical[block.number] = block.hash
+        self._newest = head.number
+        self._forget()
+        self._blocks.saw_block(self._clock.now())
+        for lane, packer in self._lanes:
+            await lane.saw_head(head)
+            await packer.saw_head(head)
+
+    async def _new_blocks(self, head: Block) -> list[Block]:
+        """From the first one that we do not know to the head, oldest first."""
+        new = [head]
+        while True:
+            first = new[0]
+            parent = BlockNumber(first.number - 1)
+            known = self._canonical.get(parent)
+            if self._newest is None or known == first.parent_hash or not self._is_kept(parent):
+                return new
+            block = await self._node.block(parent)
+            if block is None or block.hash != first.parent_hash:
+                raise NodeTrouble(f"block {parent} changed while it was read")
+            new.insert(0, block)
+
+    def _is_kept(self, number: BlockNumber) -> bool:
+        assert self._newest is not None
+        return number > self._newest - BLOCKS_KEPT and number >= min(self._canonical, default=number)
+
+    async def _tell_uncled(self, new: Sequence[Block]) -> None:
+        first = new[0].number
+        for number in sorted((n for n in self._canonical if n >= first), reverse=True):
+            uncled = self._canonical.pop(number)
+            log.warning("block %d 0x%s is no longer canonical", number, uncled.hex())
+            for lane, _ in self._lanes:
+                await lane.saw_uncled(uncled)
+
+    async def _tell_receipts(self, block: Block) -> None:
+        watching = [lane for lane, _ in self._lanes if lane.watches()]
+        if not watching:
+            return
+        receipts = await self._node.receipts(block.hash)
+        if receipts is None:
+            raise NodeTrouble(f"block {block.number} is not known by its hash (yet)")
+        for lane in watching:
+            await lane.saw_receipts(receipts)
+
+    def _forget(self) -> None:
+        assert self._newest is not None
+        for number in [n for n in self._canonical if n <= self._newest - BLOCKS_KEPT or n > self._newest]:
+            del self._canonical[number]

@@ -1,0 +1,368 @@
+"""Answers task requests: builds the task, asks the operators, and hands what follows to the engine's store.
+
+Owns      the task that is built for a request, and the evaluations under way.
+Promises  the task is stored before an operator sees it, so the same id gives the same task and the same answer; the
+          answer and the operations that record it are one commit; an evaluation that was said yes to goes on after
+          a crash, until the task's window closes.
+Leaves    asking and counting to the aggregator, recording to the engine.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+from eth_utils.crypto import keccak
+
+from headrace.core.errors import FixTheRequest, OtherContent, PolicyRefused, TryLater
+from headrace.core.operation import Operation
+from headrace.core.ports import (
+    Announce,
+    Clock,
+    Evaluation,
+    EvaluationNews,
+    EvaluationStore,
+    SubjectTaken,
+)
+from headrace.core.words import Address, Block, ChainId, OperationId
+from headrace.operators.aggregator import Aggregator, Certificate, NoQuorum, Refusal
+from headrace.workloads.tasks.operations import Windows, recording
+from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRequest:
+    """What a client asks: may this intent go ahead under the policy of this client?"""
+
+    policy_client: Address
+    intent: Intent
+    intent_signature: bytes
+    wasm_args: bytes
+    quorum_numbers: bytes
+    threshold_percent: int
+
+    def content(self, method: str) -> bytes:
+        intent = self.intent.abi()
+        parts = (method.encode(), self.policy_client, intent, self.intent_signature, self.wasm_args)
+        rest = self.quorum_numbers + self.threshold_percent.to_bytes(4, "big")
+        return sha256(msgspec.msgpack.encode((*parts, rest))).digest()
+
+
+class Certified(msgspec.Struct, frozen=True, tag=True):
+    """The operators' answer: their response, and the signature over it. `signers` are operator addresses."""
+
+    response: bytes
+    signature_data: bytes
+    signers: tuple[bytes, ...]
+    non_signers: tuple[bytes, ...]
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True):
+    message: str
+    operator_errors: tuple[dict[str, object], ...]
+
+
+class Failed(msgspec.Struct, frozen=True, tag=True):
+    message: str
+
+
+Result = Certified | Refused | Failed
+_results: msgspec.msgpack.Decoder[Result] = msgspec.msgpack.Decoder(Result)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A task, as it was built, and what came of it."""
+
+    operation: OperationId
+    task: Task
+    result: Certified
+
+    @property
+    def response(self) -> TaskResponse:
+        return TaskResponse.from_abi(self.result.response)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """How tasks are built and recorded here."""
+
+    chain: ChainId
+    task_manager: Address
+    windows: Windows
+    recording: str  # combined | separate
+    respond_wait_s: float
+    evaluations_max: int = 10_000
+
+
+@dataclass(slots=True)
+class _Running:
+    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up."""
+
+    task: asyncio.Task[Result]
+    waiting: int = 0
+
+
+class Desk:
+    def __init__(
+        self,
+        *,
+        store: EvaluationStore,
+        aggregator: Aggregator,
+        clients: Collection[Address],
+        terms: Terms,
+        head: Callable[[], Block | None],
+        check_room: Callable[[], None],
+        noticed: Callable[[int], None],
+        clock: Clock,
+        announce: Announce,
+    ) -> None:
+        """`clients` are those with a policy. `head` is the newest block seen. `check_room` raises TryLater when
+        the engine takes no more; `noticed` hears how many operations were saved."""
+        self._store, self._aggregator, self._clients, self._terms = store, aggregator, clients, terms
+        self._head, self._check_room, self._noticed = head, check_room, noticed
+        self._clock, self._announce = clock, announce
+        self._running: dict[OperationId, _Running] = {}
+
+    # ---- What clients ask
+
+    async def create(self, request: TaskRequest, *, operation: OperationId | None, timeout_s: float) -> Answer:
+        """Waits for the quorum, not for the chain. Raises PolicyRefused, TryLater (no quorum in time: ask again
+        with the same id), OtherContent, FixTheRequest."""
+        evaluation = await self._begin(request, operation, "newt_createTask", resume=False)
+        result = result_of(evaluation)
+        if result is None:
+            result = await self._wait_for(evaluation, timeout_s)
+        return self._answer(evaluation, result)
+
+    async def send(self, request: TaskRequest, *, operation: OperationId | None) -> Evaluation:
+        """Says yes when the task is durable; the answer follows by itself."""
+        evaluation = await self._begin(request, operation, "newt_sendTask", resume=True)
+        if result_of(evaluation) is None:
+            self._start(evaluation)
+        return evaluation
+
+    async def resume(self) -> int:
+        """After a start: goes on with everything that was said yes to. Answers how many."""
+        evaluations = await self._store.open_evaluations()
+        for evaluation in evaluations:
+            self._start(evaluation)
+        return len(evaluations)
+
+    def running(self) -> int:
+        return len(self._running)
+
+    async def close(self) -> None:
+        """Gives up all that runs; what was said yes to is resumed at the next start."""
+        tasks = [running.task for running in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # ---- Building the task
+
+    async def _begin(
+        self, request: TaskRequest, operation: OperationId | None, method: str, *, resume: bool
+    ) -> Evaluation:
+        self._check(request)
+        id = operation if operation is not None else OperationId(uuid4().hex)
+        content = request.content(method)
+        known = await self._store.evaluation(id) if operation is not None else None
+        if known is None:
+            known = await self._build(request, id, content, resume=resume)
+        if known.content != content:
+            raise OtherContent(f"operation_id: {id!r} is already used for something else", operation_id=id)
+        return known
+
+    async def _build(self, request: TaskRequest, id: OperationId, content: bytes, *, resume: bool) -> Evaluation:
+        """The task for a request, durable; or the one that was stored under this id meanwhile."""
+        self._check_room()
+        if len(self._running) >= self._terms.evaluations_max:
+            raise TryLater(f"{len(self._running)} evaluations are under way, that is the most")
+        head = self._head()
+        if head is None:
+            raise TryLater("the chain has not been reached yet, so a task has no reference block")
+        now = self._clock.now()
+        task = Task(
+            task_id=self._task_id(id),
+            policy_client=request.policy_client,
+            created_block=head.number,
+            threshold_percent=request.threshold_percent,
+            intent=request.intent,
+            intent_signature=request.intent_signature,
+            wasm_args=request.wasm_args,
+            quorum_numbers=request.quorum_numbers,
+            timestamp=int(now),
+        )
+        evaluation = Evaluation(
+            operation=id,
+            content=content,
+            subject=task.task_id,
+            request=b"",
+            task=task.abi(),
+            resume=resume,
+            received_at=now,
+        )
+        try:
+            return await self._store.begin_evaluation(evaluation) or evaluation
+        except SubjectTaken:
+            raise OtherContent(f"task_id: 0x{task.task_id.hex()} belongs to another operation") from None
+
+    def _task_id(self, id: OperationId) -> bytes:
+        # From the caller's id, so that even a gateway that lost its store cannot record the same request twice.
+        terms = self._terms
+        return keccak(terms.chain.to_bytes(32, "big") + terms.task_manager + id.encode())
+
+    def _check(self, request: TaskRequest) -> None:
+        if request.policy_client not in self._clients:
+            raise FixTheRequest(
+                f"policy_client: 0x{request.policy_client.hex()} has no policy here", field="policy_client"
+            )
+        if not 1 <= request.threshold_percent <= 100:
+            raise FixTheRequest(
+                f"quorum_threshold_percentage: {request.threshold_percent} is not within 1 to 100",
+                field="quorum_threshold_percentage",
+            )
+
+    # ---- Asking the operators
+
+    async def _wait_for(self, evaluation: Evaluation, timeout_s: float) -> Result:
+        running = self._start(evaluation)
+        running.waiting += 1
+        deadline = asyncio.create_task(self._clock.sleep(timeout_s))
+        try:
+            await asyncio.wait({running.task, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            if running.task.done() and not running.task.cancelled():
+                return running.task.result()
+            raise TryLater(
+                f"the operators gave no quorum within {timeout_s:g} s; the task keeps its id",
+                task_id=f"0x{evaluation.subject.hex()}",
+                operation_id=evaluation.operation,
+            )
+        finally:
+            deadline.cancel()
+            running.waiting -= 1
+            if running.waiting == 0 and not evaluation.resume:
+                running.task.cancel()  # nobody was told yes: its slot is free at once
+
+    def _start(self, evaluation: Evaluation) -> _Running:
+        known = self._running.get(evaluation.operation)
+        if known is not None and not known.task.done():
+            return known
+        task = asyncio.create_task(self._evaluate(evaluation), name=f"evaluation {evaluation.operation}")
+        running = _Running(task)
+        self._running[evaluation.operation] = running
+        task.add_done_callback(lambda done: self._ended(evaluation.operation, running))
+        return running
+
+    def _ended(self, operation: OperationId, running: _Running) -> None:
+        if self._running.get(operation) is running:
+            del self._running[operation]
+        if not running.task.cancelled() and (error := running.task.exception()) is not None:
+            log.error("evaluation %s failed: %s", operation, error)
+
+    async def _evaluate(self, evaluation: Evaluation) -> Result:
+        task = Task.from_abi(evaluation.task)
+        self._tell(task, "evaluating", {})
+        result = await self._ask(task)
+        operations = self._recording(evaluation, task, result) if isinstance(result, Certified) else ()
+        await self._store.conclude_evaluation(
+            evaluation.operation, result=msgspec.msgpack.encode(result), operations=operations
+        )
+        if operations:
+            self._noticed(len([o for o in operations if o.after is None]))
+        self._tell_result(task, result)
+        return result
+
+    async def _ask(self, task: Task) -> Result:
+        """Until there is an answer, or the task can no longer be created."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            try:
+                answer = await self._aggregator.collect(
+                    task, deadline=self._clock.now() + self._aggregator.patience_s
+                )
+            except NoQuorum as none:
+                if self._too_late(task):
+                    return Failed(f"no quorum before the task's creation window closed: {none}")
+                log.warning("task 0x%s: %s; asking again in %.1f s", task.task_id.hex(), none, pause_s)
+                await self._clock.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+                continue
+            if isinstance(answer, Refusal):
+                return Refused(answer.message, tuple(dict(e) for e in answer.operator_errors))
+            return _certified(answer)
+
+    def _too_late(self, task: Task) -> bool:
+        head = self._head()
+        return head is not None and head.number >= task.created_block + self._terms.windows.creation
+
+    def _recording(self, evaluation: Evaluation, task: Task, result: Certified) -> tuple[Operation, ...]:
+        terms = self._terms
+        return recording(
+            terms.recording,
+            id=evaluation.operation,
+            chain=terms.chain,
+            task=task,
+            response=TaskResponse.from_abi(result.response),
+            signature_data=result.signature_data,
+            windows=terms.windows,
+            respond_wait_s=terms.respond_wait_s,
+            now=evaluation.received_at,
+        )
+
+    def _answer(self, evaluation: Evaluation, result: Result) -> Answer:
+        match result:
+            case Certified():
+                return Answer(evaluation.operation, Task.from_abi(evaluation.task), result)
+            case Refused():
+                raise PolicyRefused(
+                    result.message,
+                    task_id=f"0x{evaluation.subject.hex()}",
+                    operation_id=evaluation.operation,
+                    operator_errors=list(result.operator_errors),
+                )
+            case Failed():
+                raise FixTheRequest(
+                    f"{result.message}; send the request with a new operation_id",
+                    task_id=f"0x{evaluation.subject.hex()}",
+                    operation_id=evaluation.operation,
+                )
+
+    def _tell_result(self, task: Task, result: Result) -> None:
+        match result:
+            case Certified():
+                data = {"response": result.response, "signature_data": result.signature_data}
+                self._tell(task, "certified", data)
+            case Refused():
+                self._tell(task, "refused", {"message": result.message, "errors": result.operator_errors})
+            case Failed():
+                self._tell(task, "failed", {"message": result.message})
+
+    def _tell(
+        self, task: Task, what: Literal["evaluating", "certified", "refused", "failed"], data: Mapping[str, object]
+    ) -> None:
+        self._announce(EvaluationNews(subject=task.task_id, what=what, at=self._clock.now(), data=data))
+
+
+def result_of(evaluation: Evaluation) -> Result | None:
+    """What an evaluation came to; None while it is open."""
+    return None if evaluation.result is None else _results.decode(evaluation.result)
+
+
+def _certified(certificate: Certificate) -> Certified:
+    return Certified(
+        response=certificate.response.abi(),
+        signature_data=certificate.signature_data,
+        signers=tuple(certificate.signers),
+        non_signers=tuple(certificate.non_signers),
+    )

@@ -1,0 +1,126 @@
+"""The workload `tasks`: what the engine must know of the task contracts.
+
+Owns      which contract and function an operation travels to, and its gas until something is learned.
+Promises  effects are proven per operation, from events with our own hashes or from the recorded hashes.
+Leaves    the bytes to `tasks.batches`, the meaning of reverts to `tasks.verdicts`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from eth_abi.abi import decode as abi_decode
+from eth_utils.crypto import keccak
+
+from headrace.core.operation import Operation
+from headrace.core.ports import Call, Effect, GasGuess, Judgement, Seen
+from headrace.core.words import Address, Receipt, Revert, Verdict
+from headrace.workloads.tasks import batches, effects, verdicts
+from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, RESPOND, Payload
+
+NAME: Final = "tasks"
+BATCH_PARTIAL_FAILURE: Final = keccak(text="BatchPartialFailure((uint256,bytes32,bytes)[])")[:4]
+ALL_TASK_HASHES: Final = keccak(text="allTaskHashes(bytes32)")[:4]
+ALL_TASK_RESPONSES: Final = keccak(text="allTaskResponses(bytes32)")[:4]
+
+# Without their calldata (core.gas.GAS_PER_BYTE each): the first batches pay for the difference with a limit that
+# is too high, never with one that is too low. From then on receipts teach.
+ITEM_GAS: Final = {CREATE: 60_000, RESPOND: 190_000, CREATE_AND_RESPOND: 210_000}
+SINGLE_GAS: Final = {CREATE: 60_000, RESPOND: 250_000}
+BATCH_OVERHEAD_GAS: Final = 75_000  # 21,000 and the first, cold reads of the registry
+SINGLE_OVERHEAD_GAS: Final = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskContracts:
+    """`batch` None: straight to TaskManager, one operation a transaction. `item_gas`: what BatchTaskManager lets
+    an item use. `strict_only`: that batch contract has no try forms (the source's own does not)."""
+
+    task_manager: Address
+    batch: Address | None
+    item_gas: int = 0
+    strict_only: bool = False
+    most_per_transaction: int = 120
+
+
+class Tasks:
+    """Implements core.ports.Workload. `read_revert` decodes revert data by the task contracts' errors."""
+
+    def __init__(self, contracts: TaskContracts, *, read_revert: Callable[[bytes], Revert]) -> None:
+        self._contracts, self._read_revert = contracts, read_revert
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def forms(self) -> Sequence[str]:
+        return tuple(SINGLE_GAS) if self._contracts.batch is None else tuple(ITEM_GAS)
+
+    @property
+    def most_per_transaction(self) -> int:
+        return 1 if self._contracts.batch is None else self._contracts.most_per_transaction
+
+    def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:
+        payloads = [Payload.unpack(o.payload) for o in operations]
+        if self._contracts.batch is None:
+            (payload,) = payloads
+            return Call(self._contracts.task_manager, batches.single_calldata(form, payload))
+        data = batches.batch_calldata(form, payloads, strict=strict or self._contracts.strict_only)
+        return Call(self._contracts.batch, data)
+
+    def size(self, operation: Operation) -> int:
+        return batches.item_bytes(operation.form, Payload.unpack(operation.payload))
+
+    def gas_guess(self, form: str) -> GasGuess:
+        if self._contracts.batch is None:
+            return GasGuess(per_transaction=SINGLE_OVERHEAD_GAS, per_item=SINGLE_GAS[form], tail=0)
+        return GasGuess(per_transaction=BATCH_OVERHEAD_GAS, per_item=ITEM_GAS[form], tail=self._contracts.item_gas)
+
+    def read_revert(self, data: bytes) -> Revert:
+        return self._read_revert(data)
+
+    def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
+        if self._contracts.batch is None:
+            return {0: revert}
+        if revert.selector != BATCH_PARTIAL_FAILURE:
+            return None
+        (items,) = abi_decode(["(uint256,bytes32,bytes)[]"], revert.data[4:])
+        failed = {index: self._read_revert(reason) for index, _, reason in items}
+        assert all(index < count for index in failed), (failed, count)
+        return failed
+
+    def effects(self, operations: Sequence[Operation], receipt: Receipt) -> Sequence[Seen]:
+        logs = effects.read_logs(
+            receipt, task_manager=self._contracts.task_manager, batch_contract=self._contracts.batch
+        )
+        items = [(o.form, o.subject, Payload.unpack(o.payload)) for o in operations]
+        return effects.seen_in(logs, items, self._read_revert)
+
+    def questions(self, operation: Operation, revert: Revert) -> Sequence[Call]:
+        payload = Payload.unpack(operation.payload)
+        if verdicts.needs_recorded_response(operation.form, payload, revert):
+            return [self._ask(ALL_TASK_RESPONSES, operation)]
+        return []
+
+    def judge(self, operation: Operation, revert: Revert, answers: Sequence[bytes]) -> Judgement:
+        return verdicts.judge(operation.form, Payload.unpack(operation.payload), revert, answers)
+
+    def probe(self, operation: Operation) -> Sequence[Call]:
+        return [self._ask(ALL_TASK_HASHES, operation), self._ask(ALL_TASK_RESPONSES, operation)]
+
+    def probed(self, operation: Operation, answers: Sequence[bytes]) -> Seen | Judgement:
+        task, response = answers
+        payload = Payload.unpack(operation.payload)
+        if task == verdicts.NOTHING:
+            return Seen(Effect.UNSEEN)
+        if task != payload.task_hash():
+            return Judgement(Verdict.CONFLICT, "another task has this id")
+        if operation.kind == CREATE or response == payload.response_hash():
+            return Seen(Effect.DONE)
+        if response != verdicts.NOTHING:
+            return Judgement(Verdict.CONFLICT, "another response to this task is recorded")
+        return Judgement(Verdict.WAIT, "the task is recorded without its response: respond only", form=RESPOND)
+
+    def _ask(self, selector: bytes, operation: Operation) -> Call:
+        return Call(self._contracts.task_manager, selector + operation.subject)
