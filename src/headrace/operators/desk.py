@@ -1,9 +1,9 @@
 """Answers task requests: builds the task, asks the operators, and hands what follows to the engine's store.
 
 Owns      the task that is built for a request, and the evaluations under way.
-Promises  the task is stored before an operator sees it, so the same id gives the same task and the same answer; the
-          answer and the operations that record it are one commit; an evaluation that was said yes to goes on after
-          a crash, until the task's window closes.
+Promises  the task is stored before an operator sees it, so the same id gives the same task and the same answer;
+          the answer and the operations that record it are one commit; an evaluation that was said yes to goes on
+          after a crash, until the task's window closes.
 Leaves    asking and counting to the aggregator, recording to the engine.
 """
 
@@ -317,7 +317,8 @@ class Desk:
             signature_data=result.signature_data,
             windows=terms.windows,
             respond_wait_s=terms.respond_wait_s,
-            now=evaluation.received_at,
+            received_at=evaluation.received_at,
+            now=self._clock.now(),
         )
 
     def _answer(self, evaluation: Evaluation, result: Result) -> Answer:

@@ -32,7 +32,7 @@ def operation_of(
     response: TaskResponse | None,
     signature_data: bytes,
     windows: Windows,
-    now: float,
+    received_at: float,
     after: OperationId | None = None,
     wait_until: float | None = None,
     deadline: float | None = None,
@@ -54,7 +54,7 @@ def operation_of(
         chain=chain,
         subject=task.task_id,
         payload=payload.pack(),
-        received_at=now,
+        received_at=received_at,
         after=after,
         wait_until=wait_until,
         deadline=deadline,
@@ -83,6 +83,7 @@ def recording(
     signature_data: bytes,
     windows: Windows,
     respond_wait_s: float,
+    received_at: float,
     now: float,
 ) -> tuple[Operation, ...]:
     """The operations that record an answered task: one in `combined`; in `separate` a create and a respond that
@@ -97,7 +98,7 @@ def recording(
                 response=response,
                 signature_data=signature_data,
                 windows=windows,
-                now=now,
+                received_at=received_at,
             ),
         )
     assert mode == "separate", mode
@@ -110,7 +111,7 @@ def recording(
         response=None,
         signature_data=b"",
         windows=windows,
-        now=now,
+        received_at=received_at,
     )
     respond = operation_of(
         id=id,
@@ -120,7 +121,7 @@ def recording(
         response=response,
         signature_data=signature_data,
         windows=windows,
-        now=now,
+        received_at=received_at,
         after=create_id,
         wait_until=now + respond_wait_s,
     )
