@@ -1,0 +1,134 @@
+"""Makes up the tasks of a load: varied, realistic intents for a weighted choice of policy clients.
+
+Promises  the same seed makes the same tasks in the same order.
+Leaves    what a policy client's policy or contract makes of them; `kind` only says what whoever set it up expects.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+
+ETHER_WEI: Final = 10**18
+SENDERS: Final = 256  # distinct accounts that intents come from: people come back
+SIGNATURE_BYTES: Final = 65
+
+
+class Kind(Enum):
+    """What is expected of a task."""
+
+    GOOD = "good"  # passes off chain, lands on chain
+    REFUSED = "refused"  # the policy says no: no certificate, nothing on chain
+    POISON = "poison"  # passes off chain, reverts on chain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicyClient:
+    """A contract under whose policy tasks are asked for. `value_wei`: least and most of its intents."""
+
+    address: bytes
+    kind: Kind = Kind.GOOD
+    weight: float = 1.0
+    value_wei: tuple[int, int] = (0, 5 * ETHER_WEI)
+
+    def __post_init__(self) -> None:
+        assert len(self.address) == 20, "an address is 20 bytes"
+        assert 0 <= self.value_wei[0] <= self.value_wei[1], self.value_wei
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intent:
+    """What a user wants to do. `function_signature` is the human-readable text, empty for a plain transfer."""
+
+    from_: bytes
+    to: bytes
+    value_wei: int
+    data: bytes
+    chain_id: int
+    function_signature: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskWish:
+    """One task to ask for. `intent_signature` has the shape of a signature and no key behind it."""
+
+    kind: Kind
+    policy_client: bytes
+    intent: Intent
+    intent_signature: bytes
+    quorum_threshold_percentage: int | None
+
+
+class TaskSource:
+    """`chain_id` of the intents; `quorum_threshold_percentage` None leaves the choice to the gateway."""
+
+    def __init__(
+        self,
+        clients: Sequence[PolicyClient],
+        *,
+        chain_id: int,
+        seed: int = 0,
+        quorum_threshold_percentage: int | None = None,
+    ) -> None:
+        if not clients or sum(client.weight for client in clients) <= 0:
+            raise ValueError("a task source needs policy clients with a weight above 0")
+        self._clients = tuple(clients)
+        self._weights = [client.weight for client in clients]
+        self._chain_id = chain_id
+        self._threshold = quorum_threshold_percentage
+        self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose, nothing here is a secret
+        self._senders = [self._chance.randbytes(20) for _ in range(SENDERS)]
+
+    def next(self) -> TaskWish:
+        client = self._chance.choices(self._clients, self._weights)[0]
+        signature, data = self._chance.choice(_CALLS)(self._chance)
+        return TaskWish(
+            kind=client.kind,
+            policy_client=client.address,
+            intent=Intent(
+                from_=self._chance.choice(self._senders),
+                to=self._chance.randbytes(20),
+                value_wei=self._chance.randint(*client.value_wei),
+                data=data,
+                chain_id=self._chain_id,
+                function_signature=signature,
+            ),
+            intent_signature=self._chance.randbytes(SIGNATURE_BYTES),
+            quorum_threshold_percentage=self._threshold,
+        )
+
+
+Call = Callable[[random.Random], tuple[bytes, bytes]]  # function signature as text, calldata
+
+
+def _call(signature: str, types: Sequence[str], arguments: Callable[[random.Random], Sequence[object]]) -> Call:
+    selector = keccak(text=signature)[:4]
+    return lambda chance: (signature.encode(), selector + encode(types, arguments(chance)))
+
+
+def _plain_transfer(chance: random.Random) -> tuple[bytes, bytes]:
+    return b"", b""
+
+
+def _amount(chance: random.Random) -> int:
+    return chance.randint(1, 10**24)
+
+
+def _path(chance: random.Random) -> list[bytes]:
+    return [chance.randbytes(20) for _ in range(chance.randint(2, 4))]
+
+
+_CALLS: Final[Sequence[Call]] = (
+    _plain_transfer,
+    _call("transfer(address,uint256)", ["address", "uint256"], lambda c: [c.randbytes(20), _amount(c)]),
+    _call("approve(address,uint256)", ["address", "uint256"], lambda c: [c.randbytes(20), _amount(c)]),
+    _call(
+        "swapExactTokensForTokens(uint256,uint256,address[],address,uint256)",
+        ["uint256", "uint256", "address[]", "address", "uint256"],
+        lambda c: [_amount(c), _amount(c), _path(c), c.randbytes(20), c.randint(1_700_000_000, 2_000_000_000)],
+    ),
+)

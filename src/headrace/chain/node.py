@@ -1,0 +1,274 @@
+"""`core.ports.Node` on JSON-RPC endpoints.
+
+Owns      the questions we ask of a node, and the forms of its answers.
+Promises  what is not a clean answer is NodeTrouble, never a guess; `send` never raises it.
+Leaves    which endpoint answers to `chain.endpoints`, node text to `chain.replies`.
+
+Endpoints of one chain may be a block apart: after a fail-over the head may go back, and a block just seen may be
+unknown. Callers treat both as a reorg or as trouble that passes.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from headrace.chain.endpoints import Endpoints, RpcError
+from headrace.chain.hexes import (
+    Malformed,
+    address_text,
+    data,
+    keccak,
+    quantity,
+    read_data,
+    read_quantity,
+    shown,
+)
+from headrace.chain.receipts import items, read_block, read_receipt
+from headrace.chain.replies import read_reply, says_no_such_method, says_reverted, says_unknown_block
+from headrace.core.ports import NodeTrouble, Returned, Reverted
+from headrace.core.words import (
+    Address,
+    Block,
+    BlockHash,
+    BlockNumber,
+    ChainId,
+    Nonce,
+    Receipt,
+    Reply,
+    TxHash,
+)
+
+_REVERT_DEPTH_MAX = 4
+
+
+class RpcNode:
+    """One chain. Fits `core.ports.Node`; `estimate_gas` and `tip_wei` come on top."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._knows_block_receipts: bool | None = None  # not asked yet
+
+    async def chain_id(self) -> ChainId:
+        return ChainId(await self._quantity("eth_chainId"))
+
+    async def send(self, raw: bytes) -> tuple[Reply, str]:
+        expected = keccak(raw)
+        try:
+            answer = await self._endpoints.ask("eth_sendRawTransaction", data(raw))
+        except NodeTrouble as trouble:
+            return Reply.UNSURE, str(trouble)
+        except RpcError as error:
+            return read_reply(error.message, error.code), str(error)
+        if answer != data(expected):
+            return Reply.UNSURE, f"the node answered {shown(answer)}, the transaction's hash is {data(expected)}"
+        return Reply.IN_POOL, "accepted"
+
+    async def call(
+        self,
+        *,
+        to: Address,
+        data: bytes,
+        sender: Address | None = None,
+        gas: int | None = None,
+        as_of: BlockNumber | None = None,
+        in_block: BlockNumber | None = None,
+        timestamp: int | None = None,
+    ) -> Returned | Reverted:
+        params: list[object] = [
+            _transaction(to=to, data=data, sender=sender, gas=gas),
+            "latest" if as_of is None else quantity(as_of),
+        ]
+        overrides: dict[str, object] = {}
+        if in_block is not None:
+            overrides["number"] = quantity(in_block)
+        if timestamp is not None:
+            overrides["time"] = quantity(timestamp)
+        if overrides:
+            params += [{}, overrides]  # state overrides stand between; none
+        try:
+            answer = await self._endpoints.ask("eth_call", *params)
+        except RpcError as error:
+            return _read_revert("eth_call", error)
+        return Returned(_clean("eth_call", answer))
+
+    async def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int | Reverted:
+        """Gas of one transaction as it would run on the latest state. `to` None creates a contract. Not for
+        batches: a node runs the transaction some twenty times for one answer."""
+        try:
+            answer = await self._endpoints.ask(
+                "eth_estimateGas", _transaction(to=to, data=data, sender=sender, gas=None)
+            )
+        except RpcError as error:
+            return _read_revert("eth_estimateGas", error)
+        return _clean_quantity("eth_estimateGas", answer)
+
+    async def tip_wei(self) -> int:
+        """What the node suggests as priority fee now."""
+        return await self._quantity("eth_maxPriorityFeePerGas")
+
+    async def head(self) -> Block:
+        block = await self._block("latest")
+        if block is None:
+            raise NodeTrouble("eth_getBlockByNumber: the node knows no latest block")
+        return block
+
+    async def block(self, number: BlockNumber) -> Block | None:
+        return await self._block(quantity(number))
+
+    async def receipts(self, block: BlockHash) -> Sequence[Receipt] | None:
+        if self._knows_block_receipts is not False:
+            try:
+                answer = await self._endpoints.ask("eth_getBlockReceipts", data(block))
+            except RpcError as error:
+                if says_unknown_block(error.message, error.code):
+                    return None
+                if not says_no_such_method(error.message, error.code):
+                    raise NodeTrouble(f"eth_getBlockReceipts: {error}") from error
+                self._knows_block_receipts = False
+            else:
+                self._knows_block_receipts = True
+                return _read_block_receipts(answer, block)
+        return await self._receipts_one_by_one(block)
+
+    async def receipt(self, hash: TxHash) -> Receipt | None:
+        answer = await self._ask("eth_getTransactionReceipt", data(hash))
+        # Some nodes give a receipt of a pending transaction, without a block: it is not mined.
+        if answer is None or (isinstance(answer, Mapping) and answer.get("blockHash") is None):
+            return None
+        try:
+            receipt = read_receipt(answer)
+        except Malformed as error:
+            raise NodeTrouble(f"eth_getTransactionReceipt: {error}") from error
+        if receipt.transaction != hash:
+            raise NodeTrouble(
+                f"eth_getTransactionReceipt: asked for {data(hash)}, got that of {data(receipt.transaction)}"
+            )
+        return receipt
+
+    async def nonces(self, account: Address) -> tuple[Nonce, Nonce]:
+        text = address_text(account)
+        latest = await self._quantity("eth_getTransactionCount", text, "latest")
+        pending = await self._quantity("eth_getTransactionCount", text, "pending")
+        return Nonce(latest), Nonce(pending)
+
+    async def balance(self, account: Address) -> int:
+        return await self._quantity("eth_getBalance", address_text(account), "latest")
+
+    async def code(self, account: Address) -> bytes:
+        return _clean("eth_getCode", await self._ask("eth_getCode", address_text(account), "latest"))
+
+    async def close(self) -> None:
+        await self._endpoints.close()
+
+    # ---- How we ask
+
+    async def _ask(self, method: str, *params: object) -> object:
+        try:
+            return await self._endpoints.ask(method, *params)
+        except RpcError as error:
+            raise NodeTrouble(f"{method}: {error}") from error
+
+    async def _quantity(self, method: str, *params: object) -> int:
+        return _clean_quantity(method, await self._ask(method, *params))
+
+    async def _block(self, which: str) -> Block | None:
+        try:
+            answer = await self._endpoints.ask("eth_getBlockByNumber", which, False)
+        except RpcError as error:
+            if says_unknown_block(error.message, error.code):
+                return None
+            raise NodeTrouble(f"eth_getBlockByNumber: {error}") from error
+        if answer is None:
+            return None
+        try:
+            return read_block(answer)
+        except Malformed as error:
+            raise NodeTrouble(f"eth_getBlockByNumber: {error}") from error
+
+    async def _receipts_one_by_one(self, block: BlockHash) -> Sequence[Receipt] | None:
+        answer = await self._ask("eth_getBlockByHash", data(block), False)
+        if answer is None:
+            return None
+        try:
+            hashes = [
+                TxHash(read_data(text, f"block.transactions[{index}]", size=32))
+                for index, text in enumerate(items(_field(answer, "transactions"), "block.transactions"))
+            ]
+        except Malformed as error:
+            raise NodeTrouble(f"eth_getBlockByHash: {error}") from error
+        receipts = []
+        for tx_hash in hashes:
+            receipt = await self.receipt(tx_hash)
+            if receipt is None or receipt.block_hash != block:
+                return None  # uncled while we asked
+            receipts.append(receipt)
+        return receipts
+
+
+def _transaction(*, to: Address | None, data: bytes, sender: Address | None, gas: int | None) -> dict[str, str]:
+    fields = {"data": "0x" + data.hex()}
+    if to is not None:
+        fields["to"] = address_text(to)
+    if sender is not None:
+        fields["from"] = address_text(sender)
+    if gas is not None:
+        fields["gas"] = quantity(gas)
+    return fields
+
+
+def _read_block_receipts(answer: object, block: BlockHash) -> Sequence[Receipt] | None:
+    if answer is None:
+        return None
+    try:
+        receipts = [
+            read_receipt(value, f"receipts[{index}]") for index, value in enumerate(items(answer, "receipts"))
+        ]
+    except Malformed as error:
+        raise NodeTrouble(f"eth_getBlockReceipts: {error}") from error
+    for receipt in receipts:
+        if receipt.block_hash != block:
+            raise NodeTrouble(
+                f"eth_getBlockReceipts: asked for block {data(block)}, got receipts of {data(receipt.block_hash)}"
+            )
+    return receipts
+
+
+def _read_revert(method: str, error: RpcError) -> Reverted:
+    """Raises NodeTrouble where the error is not the EVM's."""
+    found = _revert_data(error.data, depth=0)
+    if found is not None and (found or says_reverted(error.message, error.code)):
+        return Reverted(found)
+    if says_reverted(error.message, error.code):
+        return Reverted(b"")
+    raise NodeTrouble(f"{method}: {error}") from error
+
+
+def _revert_data(value: object, *, depth: int) -> bytes | None:
+    """Nodes put it into error.data itself, into error.data.data or into error.data.result; nethermind's and
+    openethereum's older form has the word "Reverted" in front."""
+    if isinstance(value, str):
+        try:
+            return read_data(value.removeprefix("Reverted "), "error.data")
+        except Malformed:
+            return None
+    if isinstance(value, Mapping) and depth < _REVERT_DEPTH_MAX:
+        for key in ("data", "result", "originalError"):
+            if (found := _revert_data(value.get(key), depth=depth + 1)) is not None:
+                return found
+    return None
+
+
+def _field(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, Mapping) else None
+
+
+def _clean(method: str, answer: object) -> bytes:
+    try:
+        return read_data(answer, "result")
+    except Malformed as error:
+        raise NodeTrouble(f"{method}: {error}") from error
+
+
+def _clean_quantity(method: str, answer: object) -> int:
+    try:
+        return read_quantity(answer, "result")
+    except Malformed as error:
+        raise NodeTrouble(f"{method}: {error}") from error

@@ -1,0 +1,252 @@
+"""Collects operators' answers to a task until there is a certificate, a no, or no hope.
+
+Owns      the slots: one for each task that is being asked about, and everything that belongs to it.
+Promises  a certificate's aggregate was verified; when the answer is there, or the deadline, or the caller is gone,
+          nothing of the slot is left: no timer, no question, no task of the loop.
+Leaves    building the task and keeping the answer to the desk, counting to `operators.tally`.
+"""
+
+import asyncio
+from collections import Counter, OrderedDict
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, assert_never
+
+from eth_abi.exceptions import DecodingError
+from eth_utils.crypto import keccak
+
+from headrace.attest import bls
+from headrace.attest.scheme import Scheme
+from headrace.core.errors import TryLater
+from headrace.core.ports import Clock
+from headrace.core.words import Address, ChainId
+from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
+from headrace.operators.certificate import Certificate, NoQuorum, OperatorError, Refusal
+from headrace.operators.membership import Member, Membership
+from headrace.operators.tally import BAD_SIGNATURE, EQUIVOCATION, Hopeless, Open, PolicySaysNo, Ready, Tally
+from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
+
+REMEMBERED_MAX: Final = 16_384
+
+
+class Aggregator:
+    """Asks all members about each task at once. `close` it in the end."""
+
+    def __init__(
+        self,
+        members: Sequence[Member],
+        *,
+        chain: ChainId,
+        task_manager: Address,
+        clock: Clock,
+        slots_max: int = 2_000,
+        scheme: Scheme[Any] = bls,
+    ) -> None:
+        """Raises ValueError if the members make no quorum (`Membership`)."""
+        self._chain, self._task_manager = chain, task_manager
+        self._clock = clock
+        self._slots_max, self._slots = slots_max, 0
+        self._scheme = scheme
+        self._membership = Membership(members, scheme)
+        # One thread is enough for some 500 checks a second, and the pairing in it runs beside the loop.
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self._remembered: OrderedDict[tuple[bytes, Address], bytes] = OrderedDict()
+        self._offences: Counter[tuple[Address, str]] = Counter()
+
+    @property
+    def slots_in_use(self) -> int:
+        return self._slots
+
+    @property
+    def members(self) -> Sequence[Member]:
+        """Those with stake."""
+        return tuple(self._membership.members.values())
+
+    @property
+    def offences(self) -> Mapping[tuple[Address, str], int]:
+        """How often each operator sent a bad signature or two responses, by (address, code)."""
+        return self._offences
+
+    def replace_members(self, members: Sequence[Member]) -> None:
+        """From the next task on. Raises ValueError as the constructor does; then nothing changes."""
+        self._membership = Membership(members, self._scheme)
+
+    def close(self) -> None:
+        self._worker.shutdown(wait=False, cancel_futures=True)
+
+    async def collect(self, task: Task, *, deadline: float) -> Certificate | Refusal:
+        """`deadline` in unix seconds. Raises NoQuorum at the deadline or as soon as nothing else can come, and
+        TryLater at once where all slots are in use."""
+        if self._slots >= self._slots_max:
+            raise TryLater(f"{self._slots} tasks are being evaluated already", slots_max=self._slots_max)
+        self._slots += 1
+        collection = _Collection(task, self._membership, self)
+        try:
+            end = await collection.run(deadline)
+        except NoQuorum:
+            self._remember(collection)
+            raise
+        finally:
+            self._slots -= 1
+        if isinstance(end, Refusal):
+            self._remember(collection)
+        return end
+
+    # What the collections share.
+
+    def _remember(self, collection: "_Collection") -> None:
+        """What was signed for a task that may be asked about again. A certificate is kept elsewhere, for good."""
+        for index, answer in collection.tally.signed.items():
+            key = (collection.task.task_id, collection.membership.members[index].address)
+            self._remembered.setdefault(key, answer.response)
+        while len(self._remembered) > REMEMBERED_MAX:
+            self._remembered.popitem(last=False)
+
+    def _signed_before(self, task_id: bytes, operator: Address) -> bytes | None:
+        return self._remembered.get((task_id, operator))
+
+
+class _Collection:
+    """One task's slot."""
+
+    def __init__(self, task: Task, membership: Membership, shared: Aggregator) -> None:
+        self.task = task
+        self.membership = membership
+        self.tally = Tally(membership.stakes, task.threshold_percent)
+        self._shared = shared
+        self._clock = shared._clock
+        self._question = Question.about(task)
+        self._task_hash = keccak(self._question.encoded)
+        self._intent_hash = task.intent.hash()
+        self._responses: dict[bytes, TaskResponse | str] = {}  # as decoded, or what is wrong with it
+        self._heard_at: dict[int, float] = {}
+
+    async def run(self, deadline: float) -> Certificate | Refusal:
+        alarm = asyncio.create_task(self._clock.sleep(max(0.0, deadline - self._clock.now())), name="deadline")
+        asks = {
+            asyncio.create_task(member.client.ask(self._question), name=f"ask operator {index}"): index
+            for index, member in self.membership.members.items()
+        }
+        late = False
+        try:
+            while True:
+                match self.tally.standing():
+                    case Ready(response, signatures):
+                        certificate = await self._certify(response, signatures)
+                        if certificate is not None:
+                            return certificate
+                    case PolicySaysNo():
+                        return Refusal(task_hash=self._task_hash, operator_errors=self._errors())
+                    case Hopeless():
+                        raise self._no_quorum("no quorum can come any more")
+                    case Open() if late:
+                        raise self._no_quorum("the time is over")
+                    case Open():
+                        done, _ = await asyncio.wait({alarm, *asks}, return_when=asyncio.FIRST_COMPLETED)
+                        late = alarm in done
+                        for ask in list(asks):
+                            if ask in done:
+                                index = asks.pop(ask)
+                                for answer in ask.result():
+                                    self._take(index, answer)
+                    case never:
+                        assert_never(never)
+        finally:
+            for open_task in (alarm, *asks):
+                open_task.cancel()
+            await asyncio.gather(alarm, *asks, return_exceptions=True)
+
+    def _take(self, index: int, answer: Answer) -> None:
+        self._heard_at[index] = self._clock.now()
+        if isinstance(answer, Signed):
+            response = self._read(answer.response)
+            if isinstance(response, str):
+                answer = Failed(code="wrong_response", text=response, retryable=False)
+            else:
+                before = self._shared._signed_before(self.task.task_id, self.membership.members[index].address)
+                if before is not None and before != answer.response:
+                    self._convict(index, EQUIVOCATION, "signed another response to this task before")
+                    return
+        self.tally.add(index, answer)
+        no = self.tally.noes.get(index)
+        if isinstance(no, Failed) and no.code == EQUIVOCATION and isinstance(answer, Signed):
+            self._note_offence(index, EQUIVOCATION)
+
+    def _read(self, encoded: bytes) -> TaskResponse | str:
+        """Each distinct response is read once, however many sign it."""
+        if encoded not in self._responses:
+            self._responses[encoded] = self._decode(encoded)
+        return self._responses[encoded]
+
+    def _decode(self, encoded: bytes) -> TaskResponse | str:
+        task = self.task
+        try:
+            response = TaskResponse.from_abi(encoded)
+        except (DecodingError, OverflowError, ValueError) as error:
+            return f"not an ABI-encoded TaskResponse: {error}"[:300]
+        if response.abi() != encoded:
+            return "the response is not in its plain encoding"
+        if (response.task_id, response.policy_client) != (task.task_id, task.policy_client):
+            return "the response is to another task"
+        if response.intent_hash != self._intent_hash:
+            return "the response is to another intent"
+        if response.expire_block <= task.created_block:
+            return f"the response expires at block {response.expire_block}, before the task could land"
+        return response
+
+    async def _certify(self, encoded: bytes, signatures: Mapping[int, bytes]) -> Certificate | None:
+        """None if somebody's signature is bad: it no longer counts, and the standing is another."""
+        response = self._read(encoded)
+        assert isinstance(response, TaskResponse)
+        response_hash = keccak(encoded)
+        digest = attestation_digest(
+            chain=self._shared._chain,
+            task_manager=self._shared._task_manager,
+            task_hash=self._task_hash,
+            response_hash=response_hash,
+        )
+        loop = asyncio.get_running_loop()
+        checked = await loop.run_in_executor(self._shared._worker, self.membership.keys.check, digest, signatures)
+        if checked.signature is None:
+            for index in checked.bad:
+                self._convict(index, BAD_SIGNATURE, "its signature is not one of its key on this response")
+            return None
+        non_signers = self.membership.non_signers(signatures.keys())
+        members = self.membership.members
+        return Certificate(
+            task_hash=self._task_hash,
+            response=response,
+            response_hash=response_hash,
+            signature_data=checked.signature + self.membership.bitmap(non_signers),
+            signers=tuple(members[index].address for index in sorted(signatures)),
+            non_signers=tuple(members[index].address for index in non_signers),
+            reference_block=self.task.created_block,
+            operator_errors=self._errors(),
+        )
+
+    def _convict(self, index: int, code: str, text: str) -> None:
+        self.tally.convict(index, code, text)
+        self._note_offence(index, code)
+
+    def _note_offence(self, index: int, code: str) -> None:
+        self._shared._offences[(self.membership.members[index].address, code)] += 1
+
+    def _no_quorum(self, why: str) -> NoQuorum:
+        return NoQuorum(
+            f"no quorum for task 0x{self.task.task_id.hex()}: {why}; {self.tally.signed_percent()} % of the stake "
+            f"signed, {self.task.threshold_percent} % must sign the same",
+            self._errors(),
+        )
+
+    def _errors(self) -> tuple[OperatorError, ...]:
+        return tuple(
+            OperatorError(
+                operator=self.membership.members[index].address,
+                operator_id=self.membership.operator_ids[index],
+                code=no.code,
+                message=no.text,
+                at=self._heard_at[index],
+                retryable=not isinstance(no, Refused) and no.retryable,
+            )
+            for index, no in sorted(self.tally.noes.items())
+        )

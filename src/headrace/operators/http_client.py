@@ -1,0 +1,219 @@
+"""An operator over HTTP, asked about many tasks at once.
+
+Owns      the questions that wait for this operator, the requests under way, the connection.
+Promises  bounded waiting, bounded requests in flight, a bounded time for each; what goes wrong with a request is
+          an answer to each of its questions and touches no other; a question given up is not sent any more.
+Leaves    what to do about failures to who asked.
+
+Batches form by themselves: while `in_flight_max` requests are under way, questions wait and go together in the
+next one. Alone, a question is sent at once.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+
+import aiohttp
+import msgspec
+
+from headrace.core.words import Address, ChainId
+from headrace.operators.answers import Answer, Failed, Question
+from headrace.operators.wire import (
+    JSON,
+    MSGPACK,
+    REPLY_BYTES_MAX,
+    REQUEST_BYTES_MAX,
+    TASKS_PER_REQUEST_MAX,
+    ErrorReply,
+    EvaluateReply,
+    EvaluateRequest,
+    from_entry,
+)
+
+_encode: Final = msgspec.msgpack.Encoder().encode
+_reply: Final = msgspec.msgpack.Decoder(EvaluateReply)
+_error: Final = msgspec.msgpack.Decoder(ErrorReply)
+_TASK_OVERHEAD: Final = 8  # bytes a task adds beside itself
+_ENVELOPE: Final = 256
+# Shorter than the 5 s after which uvicorn closes an idle connection, so that we close first.
+_IDLE_S: Final = 4.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiting:
+    question: Question
+    answers: "asyncio.Future[Sequence[Answer]]"
+
+
+class HttpOperator:
+    """Use as `async with HttpOperator(...) as operator:`; leaving it answers whatever still waits."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        chain: ChainId,
+        task_manager: Address,
+        timeout_s: float = 5.0,
+        in_flight_max: int = 2,
+        waiting_max: int = 4096,
+        tasks_per_request_max: int = TASKS_PER_REQUEST_MAX,
+    ) -> None:
+        assert 0 < tasks_per_request_max <= TASKS_PER_REQUEST_MAX, tasks_per_request_max
+        self.base_url = base_url.rstrip("/")
+        self._chain, self._task_manager = chain, task_manager
+        self._timeout_s = timeout_s
+        self._in_flight_max, self._waiting_max = in_flight_max, waiting_max
+        self._per_request_max = tasks_per_request_max
+        self._waiting: dict[int, _Waiting] = {}  # in the order of arrival
+        self._senders: set[asyncio.Task[None]] = set()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
+            connector=aiohttp.TCPConnector(limit=self._in_flight_max + 1, keepalive_timeout=_IDLE_S),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        session, self._session = self._session, None
+        for sender in list(self._senders):
+            sender.cancel()
+        await asyncio.gather(*self._senders, return_exceptions=True)
+        _answer(list(self._waiting.values()), Failed(code="closed", text="we are stopping", retryable=True))
+        self._waiting.clear()
+        if session is not None:
+            await session.close()
+
+    async def ask(self, question: Question) -> Sequence[Answer]:
+        if self._session is None:
+            return (Failed(code="closed", text="no connection is open", retryable=True),)
+        if len(self._waiting) >= self._waiting_max:
+            return (
+                Failed(code="busy", text=f"{len(self._waiting)} tasks wait for this operator", retryable=True),
+            )
+        if len(question.encoded) > REQUEST_BYTES_MAX - _ENVELOPE - _TASK_OVERHEAD:
+            return (Failed(code="task_too_large", text=f"{len(question.encoded)} bytes", retryable=False),)
+        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
+        self._waiting[id(waiting)] = waiting
+        if len(self._senders) < self._in_flight_max:
+            sender = asyncio.create_task(self._send_while_waiting(), name=f"ask {self.base_url}")
+            self._senders.add(sender)
+        try:
+            return await waiting.answers
+        finally:
+            self._waiting.pop(id(waiting), None)
+
+    async def identity(self) -> dict[str, Any]:
+        """What `GET /v1/identity` says. Raises aiohttp.ClientError, TimeoutError or ValueError."""
+        assert self._session is not None, "not entered"
+        async with self._session.get(f"{self.base_url}/v1/identity") as reply:
+            reply.raise_for_status()
+            body = await _read_bounded(reply)
+            if body is None or reply.content_type != JSON:
+                raise ValueError(f"{self.base_url}: /v1/identity is not what an operator says")
+            return msgspec.json.decode(body, type=dict[str, Any])
+
+    @property
+    def waiting(self) -> int:
+        """Questions that are not sent yet."""
+        return len(self._waiting)
+
+    async def _send_while_waiting(self) -> None:
+        sender = asyncio.current_task()
+        assert sender is not None
+        try:
+            while self._waiting:
+                batch = self._take_batch()
+                failure = Failed(code="given_up", text="the request was given up", retryable=True)
+                try:
+                    failure = await self._send(batch)
+                finally:  # also when this sender is cancelled: nobody waits for ever
+                    _answer(batch, failure)
+        finally:
+            # Here and not in a done callback, which runs a moment later: a question that came in that moment
+            # would count on a sender that has stopped looking.
+            self._senders.discard(sender)
+
+    def _take_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        room = REQUEST_BYTES_MAX - _ENVELOPE
+        for waiting in self._waiting.values():
+            room -= len(waiting.question.encoded) + _TASK_OVERHEAD
+            if len(batch) == self._per_request_max or (batch and room < 0):
+                break
+            batch.append(waiting)
+        for waiting in batch:
+            del self._waiting[id(waiting)]
+        return batch
+
+    async def _send(self, batch: Sequence[_Waiting]) -> Failed:
+        """Answers what it can; what it gives back is the answer to the others."""
+        tasks = [waiting.question.encoded for waiting in batch]
+        body = _encode(EvaluateRequest(self._chain, self._task_manager, tasks))
+        try:
+            try:
+                status, reply = await self._post(body)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                # A kept connection that the other side closed meanwhile. Asking twice does no harm.
+                status, reply = await self._post(body)
+        except TimeoutError:
+            return Failed(code="timeout", text=f"no answer within {self._timeout_s:g} s", retryable=True)
+        except (aiohttp.ClientError, OSError) as error:
+            return Failed(code="unreachable", text=f"{type(error).__name__}: {error}"[:300], retryable=True)
+        if reply is None:
+            return Failed(code="bad_reply", text=f"larger than {REPLY_BYTES_MAX} bytes", retryable=False)
+        if status != 200:
+            retryable = status in (408, 429) or status >= 500
+            return Failed(code=f"http_{status}", text=_error_text(reply), retryable=retryable)
+        try:
+            entries = _reply.decode(reply).answers
+        except (msgspec.MsgspecError, RecursionError) as error:
+            return Failed(code="bad_reply", text=f"not an evaluate reply: {error}"[:300], retryable=False)
+        found: dict[bytes, list[Answer]] = {}
+        for entry in entries:
+            found.setdefault(entry.task_id, []).append(from_entry(entry))
+        for waiting in batch:
+            answers = found.get(waiting.question.task.task_id)
+            if answers and not waiting.answers.done():  # who asked may have given up
+                waiting.answers.set_result(tuple(answers))
+        return Failed(code="bad_reply", text="the reply says nothing about this task", retryable=False)
+
+    async def _post(self, body: bytes) -> tuple[int, bytes | None]:
+        assert self._session is not None
+        url = f"{self.base_url}/v1/evaluate"
+        async with self._session.post(url, data=body, headers={"Content-Type": MSGPACK}) as reply:
+            return reply.status, await _read_bounded(reply)
+
+    def __repr__(self) -> str:
+        return f"HttpOperator({self.base_url})"
+
+
+def _answer(batch: Sequence[_Waiting], answer: Answer) -> None:
+    for waiting in batch:
+        if not waiting.answers.done():
+            waiting.answers.set_result((answer,))
+
+
+async def _read_bounded(reply: aiohttp.ClientResponse) -> bytes | None:
+    body = bytearray()
+    async for chunk in reply.content.iter_any():
+        body += chunk
+        if len(body) > REPLY_BYTES_MAX:
+            return None
+    return bytes(body)
+
+
+def _error_text(reply: bytes) -> str:
+    try:
+        return _error.decode(reply).error
+    except (msgspec.MsgspecError, RecursionError):
+        return repr(reply[:200])

@@ -1,0 +1,115 @@
+"""What becomes of operations, and of those that come after them.
+
+Owns      writing outcomes and returns, and moving followers along: queued when the effect they wait for is there,
+          waiting when it is not (any more), cancelled when it never will be.
+Promises  an outcome is written once; every ending that was written is in the answer.
+Leaves    which outcome it is to the engine and the workloads.
+
+Statements are per distinct ending or return, not per operation: a batch that landed is one.
+"""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from headrace.core.operation import Ending, Return
+from headrace.core.ports import Note
+from headrace.core.words import OperationId, Outcome
+from headrace.store.queries import load_queries
+from headrace.store.rows import changed_ids, ending_from, id_list, revert_values
+
+_SQL: Final = load_queries("endings")
+_WITH_EFFECT: Final = frozenset({Outcome.LANDED, Outcome.ALREADY_DONE})
+
+
+def write_fates(
+    db: sqlite3.Connection, endings: Sequence[Ending], returns: Sequence[Return], *, now: float
+) -> list[Ending]:
+    """Ends some, returns others, and moves their followers. Answers with every ending it wrote."""
+    written = _end_unless_done(db, endings, now=now)
+    returned = _return_unless_done(db, returns)
+    landed = [ending.operation for ending in written if ending.outcome in _WITH_EFFECT]
+    hopeless = [ending.operation for ending in written if ending.outcome not in _WITH_EFFECT]
+    if landed:
+        db.execute(_SQL["promote_followers"], {"ids": id_list(landed)})
+    if returned:
+        hopeless += _hold(db, returned)
+    return written + cancel_followers(db, hopeless, now=now)
+
+
+def move_followers(db: sqlite3.Connection, ids: str) -> None:
+    """After news of their transaction: queues who may travel now, holds who may not (any more).
+    `ids` as a JSON list."""
+    db.execute(_SQL["promote_followers"], {"ids": ids})
+    db.execute(_SQL["hold_followers"], {"ids": ids})
+
+
+def cancel_followers(db: sqlite3.Connection, ended: Sequence[OperationId], *, now: float) -> list[Ending]:
+    """Of operations that ended without effect; and their followers' followers, to the last."""
+    cancelled: list[Ending] = []
+    while ended:
+        step = [ending_from(r) for r in db.execute(_SQL["cancel_followers"], {"ids": id_list(ended), "now": now})]
+        cancelled += step
+        ended = [ending.operation for ending in step]
+    return cancelled
+
+
+def add_notes(db: sqlite3.Connection, notes: Iterable[Note], *, at: float) -> None:
+    values = [{"at": at, "subject": note.subject, "text": note.text} for note in notes]
+    if values:
+        db.executemany(_SQL["add_note"], values)
+
+
+def _end_unless_done(db: sqlite3.Connection, endings: Sequence[Ending], *, now: float) -> list[Ending]:
+    alike: defaultdict[tuple[object, ...], list[Ending]] = defaultdict(list)
+    for ending in endings:
+        columns = revert_values(ending.revert)
+        alike[(ending.outcome, ending.reason, *columns.values())].append(ending)
+    written: list[Ending] = []
+    for group in alike.values():
+        one = group[0]
+        rows = db.execute(
+            _SQL["end_unless_done"],
+            {
+                "ids": id_list(ending.operation for ending in group),
+                "outcome": one.outcome.value,
+                "reason": one.reason,
+                "now": now,
+                **revert_values(one.revert),
+            },
+        ).fetchall()
+        fresh = set(changed_ids(rows))
+        written += [ending for ending in group if ending.operation in fresh]
+    return written
+
+
+def _return_unless_done(db: sqlite3.Connection, returns: Sequence[Return]) -> list[OperationId]:
+    alike: defaultdict[tuple[object, ...], list[Return]] = defaultdict(list)
+    for one in returns:
+        columns = revert_values(one.revert)
+        alike[(one.form, one.retries, one.not_before, one.reason, *columns.values())].append(one)
+    returned: list[OperationId] = []
+    for group in alike.values():
+        one = group[0]
+        rows = db.execute(
+            _SQL["return_unless_done"],
+            {
+                "ids": id_list(each.operation for each in group),
+                "form": one.form,
+                "retries": one.retries,
+                "not_before": one.not_before,
+                "reason": one.reason,
+                **revert_values(one.revert),
+            },
+        ).fetchall()
+        returned += changed_ids(rows)
+    return returned
+
+
+def _hold(db: sqlite3.Connection, returned: Sequence[OperationId]) -> list[OperationId]:
+    """Who cannot travel because of these returns waits. Answers with predecessors that are gone for good."""
+    ids = {"ids": id_list(returned)}
+    db.execute(_SQL["hold_unless_predecessor_has_effect"], ids)
+    db.execute(_SQL["hold_followers"], ids)
+    return changed_ids(db.execute(_SQL["predecessors_without_effect"], ids).fetchall())

@@ -1,0 +1,110 @@
+"""Transactions from seal to settlement, as `core.ports.TransactionStore` says: the ledger of every lane."""
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from headrace.core.operation import Ending, Operation, Return
+from headrace.core.ports import Note, Voyage
+from headrace.core.transaction import Settled, Transaction, Void
+from headrace.core.words import Address, ChainId, Nonce, OperationId
+from headrace.store import ledger
+from headrace.store.endings import add_notes
+from headrace.store.machinery import Machinery
+from headrace.store.queries import load_queries
+from headrace.store.rows import operation_from
+from headrace.store.voyage_rows import in_flight_of, transaction_from
+
+_SQL: Final = load_queries("transactions")
+
+
+class SqliteTransactions(Machinery):
+    async def next_nonce(self, *, chain: ChainId, lane: Address) -> Nonce:
+        return await self._reader.run(lambda db: ledger.next_nonce(db, chain=chain, lane=lane))
+
+    async def adopt(self, *, chain: ChainId, lane: Address, start: Nonce, now: float) -> None:
+        values = {"chain": chain, "lane": lane, "start": start}
+        await self._writer.run(lambda db: db.execute(_SQL["adopt_if_higher"], values).close())
+
+    async def seal(
+        self,
+        transaction: Transaction,
+        *,
+        chain: ChainId,
+        lane: Address,
+        workload: str,
+        form: str,
+        operations: Sequence[OperationId],
+        notes: Sequence[Note] = (),
+    ) -> None:
+        def seal(db: sqlite3.Connection) -> None:
+            ledger.seal(
+                db, transaction, chain=chain, lane=lane, workload=workload, form=form, operations=operations
+            )
+            add_notes(db, notes, at=in_flight_of(transaction).sealed_at)
+
+        await self._writer.run(seal)
+
+    async def record(
+        self,
+        transaction: Transaction,
+        *,
+        chain: ChainId,
+        lane: Address,
+        now: float,
+        notes: Sequence[Note] = (),
+        without_effect: Collection[OperationId] = (),
+    ) -> None:
+        def record(db: sqlite3.Connection) -> None:
+            ledger.record(db, transaction, chain=chain, lane=lane, without_effect=without_effect)
+            add_notes(db, notes, at=now)
+
+        await self._writer.run(record)
+
+    async def settle(
+        self,
+        transaction: Settled | Void,
+        *,
+        chain: ChainId,
+        lane: Address,
+        endings: Sequence[Ending],
+        returns: Sequence[Return],
+        now: float,
+        notes: Sequence[Note] = (),
+    ) -> Sequence[Ending]:
+        def settle(db: sqlite3.Connection) -> Sequence[Ending]:
+            written = ledger.settle(
+                db, transaction, chain=chain, lane=lane, endings=endings, returns=returns, now=now
+            )
+            add_notes(db, notes, at=now)
+            return written
+
+        return await self._writer.run(settle)
+
+    async def unsettled(self, *, chain: ChainId, lane: Address) -> Sequence[Voyage]:
+        return await self._reader.run(lambda db: _unsettled(db, chain=chain, lane=lane))
+
+    async def release_claims(self, *, chain: ChainId, lane: Address) -> int:
+        values = {"chain": chain, "lane": lane}
+        return await self._writer.run(lambda db: db.execute(_SQL["release_lane"], values).rowcount)
+
+
+def _unsettled(db: sqlite3.Connection, *, chain: ChainId, lane: Address) -> list[Voyage]:
+    """Three statements for all of them."""
+    values = {"chain": chain, "lane": lane}
+    attempts: defaultdict[int, list[sqlite3.Row]] = defaultdict(list)
+    for row in db.execute(_SQL["unsettled_attempts"], values):
+        attempts[row["transaction_seq"]].append(row)
+    operations: defaultdict[int, list[Operation]] = defaultdict(list)
+    for row in db.execute(_SQL["unsettled_operations"], values):
+        operations[row["transaction_seq"]].append(operation_from(row))
+    return [
+        Voyage(
+            transaction=transaction_from(row, attempts[row["seq"]]),
+            workload=row["workload"],
+            form=row["form"],
+            operations=operations[row["seq"]],
+        )
+        for row in db.execute(_SQL["unsettled_transactions"], values)
+    ]
