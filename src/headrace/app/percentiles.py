@@ -18,7 +18,7 @@ class Percentiles(TypedDict):
 def nearest_rank(ordered: Sequence[float], percent: int) -> float:
     """The smallest value that at least `percent` per cent (1 to 100) of `ordered`, not empty, do not exceed."""
     assert ordered and 1 <= percent <= 100, (len(ordered), percent)
-    # Integers only: 0.95 * 20 in floating point is more than 19, and its ceiling would be 20.
+    # Integers only: 0.07 * 100 in floating point is more than 7, and its ceiling would be 8.
     rank = -(-percent * len(ordered) // 100)
     return ordered[rank - 1]
 

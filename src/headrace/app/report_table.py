@@ -6,6 +6,7 @@ Leaves    the numbers to `app.report`; this only writes them down.
 from collections.abc import Mapping
 from typing import Final
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -23,9 +24,9 @@ def print_report(report: Report, console: Console) -> None:
 
 
 def report_table(report: Report) -> RenderableType:
-    return Group(
-        _headline(report), _tasks(report), _times(report), _chain(report), _processes(report), _notes(report)
-    )
+    tables = (_tasks(report), _times(report), _chain(report), _processes(report))
+    spaced = [part for table in tables for part in (table, Text())]
+    return Group(_headline(report), *spaced, _notes(report))
 
 
 def _headline(report: Report) -> Text:
@@ -50,7 +51,6 @@ def _tasks(report: Report) -> Table:
     table.add_row("refused" + _listed(report["refused_by"]), _count(report["refused"]))
     if report["unanswered"]:
         table.add_row("[red]without an answer[/red]", _count(report["unanswered"]))
-    table.add_section()
     table.add_row("on time", _count(outcomes["on_time"]))
     table.add_row("late", _count(outcomes["late"]))
     table.add_row("failed" + _listed(report["rejected_by"]), _count(outcomes["failed"]))
@@ -104,23 +104,22 @@ def _notes(report: Report) -> Text:
     who = (
         f"{profile['rate_per_s']:g} a second" if profile["rate_per_s"] is not None else f"{profile['users']} users"
     )
-    against = [
-        f"{name.replace('_', ' ')} {value:g}" if isinstance(value, (int, float)) else f"{name} {value}"
-        for name, value in (
-            ("block_time_s", profile["block_time_s"]),
-            ("gas_limit", profile["gas_limit"]),
-            ("fork", profile["fork"]),
-            ("recording", profile["recording"]),
-            ("submitter", profile["submitter"]),
-            ("store", profile["store"]),
+    against = ", ".join(
+        text
+        for value, text in (
+            (profile["block_time_s"], f"a block every {profile['block_time_s']} s"),
+            (profile["gas_limit"], f"gas limit {profile['gas_limit'] or 0:,}"),
+            (profile["fork"], f"{profile['fork']}"),
+            (profile["recording"], f"recording {profile['recording']}"),
+            (profile["submitter"], f"submitter {profile['submitter']}"),
+            (profile["store"], f"store {profile['store']}"),
         )
         if value is not None
-    ]
+    )
     lines = [
-        f"{report['command']}: {who} for {profile['seconds']:g} s"
-        + (f"; {', '.join(against)}" if against else ""),
-        f"limit --on-time {profile['on_time_s']:g} s; never: not on chain --late-limit {profile['late_limit_s']:g} s"
-        " after the last request",
+        f"{report['command']}: {who} for {profile['seconds']:g} s" + (f"; {against}" if against else ""),
+        f"limit --on-time {profile['on_time_s']:g} s; never: not on chain --late-limit {profile['late_limit_s']:g}"
+        " s after the last request",
         "on-chain times: when a watcher of its own saw the block; percentiles are measured values (nearest rank)",
     ]
     if report["rejected_by"]:
@@ -131,7 +130,7 @@ def _notes(report: Report) -> Text:
 
 
 def _table(first: str, *columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title_justify="left")
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
     table.add_column(first, min_width=36)
     for column in columns:
         table.add_column(column, justify="right", min_width=9)

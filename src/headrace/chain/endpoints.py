@@ -23,6 +23,8 @@ from headrace.chain.hexes import shown
 from headrace.chain.replies import says_too_many_requests
 from headrace.core.ports import Clock, NodeTrouble
 
+# Shorter than servers keep idle connections (5 s and more): a question on one just closed looks like trouble.
+_IDLE_S: Final = 4.0
 _ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024  # all receipts of a full block, generously
 
 
@@ -59,7 +61,7 @@ class _Http(AsyncHTTPProvider):
     async def _make_request(self, method: RPCEndpoint, request_data: bytes) -> bytes:
         # web3 opens a connection for each request (force_close); ours are kept.
         if self._session is None:
-            connector = aiohttp.TCPConnector(limit=self._connections_max)
+            connector = aiohttp.TCPConnector(limit=self._connections_max, keepalive_timeout=_IDLE_S)
             self._session = aiohttp.ClientSession(connector=connector)
         async with self._session.post(
             self._url,

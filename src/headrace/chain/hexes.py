@@ -22,12 +22,12 @@ class Malformed(ValueError):
     """A value that is not of the form the JSON-RPC interface promises."""
 
 
-def quantity(value: int) -> str:
+def quantity_text(value: int) -> str:
     assert value >= 0, value
     return hex(value)
 
 
-def data(value: bytes) -> str:
+def data_text(value: bytes) -> str:
     return "0x" + value.hex()
 
 

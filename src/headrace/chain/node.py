@@ -14,9 +14,9 @@ from headrace.chain.endpoints import Endpoints, RpcError
 from headrace.chain.hexes import (
     Malformed,
     address_text,
-    data,
+    data_text,
     keccak,
-    quantity,
+    quantity_text,
     read_data,
     read_quantity,
     shown,
@@ -52,13 +52,16 @@ class RpcNode:
     async def send(self, raw: bytes) -> tuple[Reply, str]:
         expected = keccak(raw)
         try:
-            answer = await self._endpoints.ask("eth_sendRawTransaction", data(raw))
+            answer = await self._endpoints.ask("eth_sendRawTransaction", data_text(raw))
         except NodeTrouble as trouble:
             return Reply.UNSURE, str(trouble)
         except RpcError as error:
             return read_reply(error.message, error.code), str(error)
-        if answer != data(expected):
-            return Reply.UNSURE, f"the node answered {shown(answer)}, the transaction's hash is {data(expected)}"
+        if answer != data_text(expected):
+            return (
+                Reply.UNSURE,
+                f"the node answered {shown(answer)}, the transaction's hash is {data_text(expected)}",
+            )
         return Reply.IN_POOL, "accepted"
 
     async def call(
@@ -74,13 +77,13 @@ class RpcNode:
     ) -> Returned | Reverted:
         params: list[object] = [
             _transaction(to=to, data=data, sender=sender, gas=gas),
-            "latest" if as_of is None else quantity(as_of),
+            "latest" if as_of is None else quantity_text(as_of),
         ]
         overrides: dict[str, object] = {}
         if in_block is not None:
-            overrides["number"] = quantity(in_block)
+            overrides["number"] = quantity_text(in_block)
         if timestamp is not None:
-            overrides["time"] = quantity(timestamp)
+            overrides["time"] = quantity_text(timestamp)
         if overrides:
             params += [{}, overrides]  # state overrides stand between; none
         try:
@@ -111,12 +114,12 @@ class RpcNode:
         return block
 
     async def block(self, number: BlockNumber) -> Block | None:
-        return await self._block(quantity(number))
+        return await self._block(quantity_text(number))
 
     async def receipts(self, block: BlockHash) -> Sequence[Receipt] | None:
         if self._knows_block_receipts is not False:
             try:
-                answer = await self._endpoints.ask("eth_getBlockReceipts", data(block))
+                answer = await self._endpoints.ask("eth_getBlockReceipts", data_text(block))
             except RpcError as error:
                 if says_unknown_block(error.message, error.code):
                     return None
@@ -129,7 +132,7 @@ class RpcNode:
         return await self._receipts_one_by_one(block)
 
     async def receipt(self, hash: TxHash) -> Receipt | None:
-        answer = await self._ask("eth_getTransactionReceipt", data(hash))
+        answer = await self._ask("eth_getTransactionReceipt", data_text(hash))
         # Some nodes give a receipt of a pending transaction, without a block: it is not mined.
         if answer is None or (isinstance(answer, Mapping) and answer.get("blockHash") is None):
             return None
@@ -139,7 +142,8 @@ class RpcNode:
             raise NodeTrouble(f"eth_getTransactionReceipt: {error}") from error
         if receipt.transaction != hash:
             raise NodeTrouble(
-                f"eth_getTransactionReceipt: asked for {data(hash)}, got that of {data(receipt.transaction)}"
+                f"eth_getTransactionReceipt: asked for {data_text(hash)}, "
+                f"got that of {data_text(receipt.transaction)}"
             )
         return receipt
 
@@ -184,7 +188,7 @@ class RpcNode:
             raise NodeTrouble(f"eth_getBlockByNumber: {error}") from error
 
     async def _receipts_one_by_one(self, block: BlockHash) -> Sequence[Receipt] | None:
-        answer = await self._ask("eth_getBlockByHash", data(block), False)
+        answer = await self._ask("eth_getBlockByHash", data_text(block), False)
         if answer is None:
             return None
         try:
@@ -204,13 +208,13 @@ class RpcNode:
 
 
 def _transaction(*, to: Address | None, data: bytes, sender: Address | None, gas: int | None) -> dict[str, str]:
-    fields = {"data": "0x" + data.hex()}
+    fields = {"data": data_text(data)}
     if to is not None:
         fields["to"] = address_text(to)
     if sender is not None:
         fields["from"] = address_text(sender)
     if gas is not None:
-        fields["gas"] = quantity(gas)
+        fields["gas"] = quantity_text(gas)
     return fields
 
 
@@ -226,7 +230,8 @@ def _read_block_receipts(answer: object, block: BlockHash) -> Sequence[Receipt] 
     for receipt in receipts:
         if receipt.block_hash != block:
             raise NodeTrouble(
-                f"eth_getBlockReceipts: asked for block {data(block)}, got receipts of {data(receipt.block_hash)}"
+                f"eth_getBlockReceipts: asked for block {data_text(block)}, "
+                f"got receipts of {data_text(receipt.block_hash)}"
             )
     return receipts
 

@@ -36,6 +36,7 @@ def consequence(
         case Verdict.REJECTED:
             return Ending(operation=operation.id, outcome=Outcome.REJECTED, reason=reason, revert=revert)
         case Verdict.RETRY | Verdict.MORE_GAS | Verdict.WAIT:
+            costs_retry = costs_retry or verdict is Verdict.RETRY  # that is what the word says
             spent = operation.retries + (1 if costs_retry else 0)
             if spent > policy.max_retries:
                 return Ending(

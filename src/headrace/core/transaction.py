@@ -266,7 +266,7 @@ def _in_flight(transaction: InFlight, fact: Fact, *, now: float, policy: Policy)
             )
             return Decision(transaction, (Send(attempt),))
         case Answered(hash=hash, reply=reply, text=text):
-            return _answered(transaction, hash, reply, text, now=now)
+            return _answered(transaction, hash, reply, text, now=now, policy=policy)
         case Included():
             return Decision(_as_mined(transaction, fact, now))
         case HeadMoved():
@@ -283,16 +283,21 @@ def _in_flight(transaction: InFlight, fact: Fact, *, now: float, policy: Policy)
             assert_never(fact)
 
 
-def _answered(transaction: InFlight, hash: TxHash, reply: Reply, text: str, *, now: float) -> Decision:
+def _answered(
+    transaction: InFlight, hash: TxHash, reply: Reply, text: str, *, now: float, policy: Policy
+) -> Decision:
     sent = replace(transaction, sent_at=now) if transaction.sent_at is None else transaction
     match reply:
         case Reply.IN_POOL:
             return Decision(replace(sent, help_wanted=None))
         case Reply.UNSURE | Reply.SEND_LATER:
             return Decision(sent)  # the next head asks whether the pool has it
+        case Reply.RAISE_FEES if hash != transaction.attempts[-1].hash:
+            return Decision(sent)  # the pool has a dearer one of ours: that is what it says
         case Reply.RAISE_FEES:
-            # An older attempt may be fine where it is: the newest one is due for a raise at the next head.
-            return Decision(replace(sent, reprice_at=now))
+            # Not in this pool at all, so that waiting for blocks it would have fitted is in vain: the next head
+            # raises. An older attempt may be fine where it is.
+            return Decision(replace(sent, reprice_at=now, blocks_fitted=policy.blocks_fitted_min))
         case Reply.LOOK_FOR_RECEIPT:
             return Decision(sent, (LookForReceipts(),))
         case Reply.FUND_LANE | Reply.REFUSED:
@@ -411,9 +416,8 @@ def orders_on_restart(transaction: Transaction) -> tuple[Order, ...]:
     match transaction:
         case InFlight(attempts=attempts):
             return (LookForReceipts(), *(Send(attempt) for attempt in attempts))
-        case Mined(winner=winner):
-            return (RereadReceipt(winner),)
-        case Taken():
+        case Mined() | Taken():
+            # Not RereadReceipt: what it finds settles, and the block may not be deep enough for that yet.
             return (LookForReceipts(),)
         case Settled() | Void():
             return ()

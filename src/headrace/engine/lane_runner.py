@@ -95,7 +95,8 @@ class LaneRunner:
 
     def free_transactions(self) -> int:
         """How many more may be in flight."""
-        return self._in_flight_max - sum(trip.undecided for trip in self._trips.values())
+        # A reorg can bring back more than the bound.
+        return max(0, self._in_flight_max - sum(trip.undecided for trip in self._trips.values()))
 
     def gas_in_flight(self) -> int:
         """Sum of the gas limits of what is not mined yet."""
@@ -285,12 +286,14 @@ class LaneRunner:
         # The nonce first: a block that comes between the two questions may hold us, and must not look foreign.
         latest, _ = await self._node.nonces(self.address)
         if latest <= trip.nonce:
-            return (transactions.NonceFree(),) if isinstance(trip.transaction, Taken) else ()
+            return _nonce_is_free(trip.transaction)
         for attempt in trip.in_flight.attempts:
             receipt = await self._node.receipt(attempt.hash)
             if receipt is not None:
                 trip.receipt = receipt
                 return (_included(receipt),)
+        if isinstance(trip.transaction, Mined):
+            return (transactions.Uncled(trip.transaction.winner),)  # the next look tells who has the nonce
         head = await self._node.head()
         return (transactions.NonceTaken(head.number),)
 
@@ -405,6 +408,16 @@ class LaneRunner:
 
     def _in_order(self) -> Iterator[Trip]:
         return iter(sorted(self._trips.values(), key=lambda trip: trip.nonce))
+
+
+def _nonce_is_free(transaction: Transaction) -> tuple[Fact, ...]:
+    match transaction:
+        case Taken():
+            return (transactions.NonceFree(),)
+        case Mined(winner=winner):
+            return (transactions.Uncled(winner),)
+        case _:
+            return ()
 
 
 def _included(receipt: Receipt) -> transactions.Included:

@@ -79,7 +79,7 @@ class Packer:
         self._last_flush_at = 0.0
         self._item_bytes = 1500  # of the newest operations: how large a full batch is
         self._balance_wei = 0  # a lower bound, until asked again
-        self.hindrance: str | None = "not started yet"  # why nothing is being sent, for people
+        self.hindrance: str | None = None  # why nothing is being sent, for people
 
     # ---- What others tell
 
@@ -98,6 +98,9 @@ class Packer:
         now = self._clock.now()
         overdue = await self._store.end_overdue(now=now, head=block.number, chain=self._lane.chain)
         self._tell(overdue)
+        if self.hindrance is not None or self._balance_wei == 0:
+            # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
+            self.hindrance = self._lane.priced_out(block) or await self._unfunded(block)
         await self.recount()
 
     async def recount(self) -> None:

@@ -52,6 +52,8 @@ class Simulator:
                 else:
                     returns.append(verdict)
             standing = tuple(o for i, o in enumerate(standing) if i not in failures)
+        if standing:
+            self._judge.operator_needed = None
         return Sifted(standing, tuple(endings), tuple(returns))
 
     async def _failures(

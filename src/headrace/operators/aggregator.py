@@ -26,6 +26,8 @@ from headrace.operators.membership import Member, Membership
 from headrace.operators.tally import BAD_SIGNATURE, EQUIVOCATION, Hopeless, Open, PolicySaysNo, Ready, Tally
 from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
 
+__all__ = ["Aggregator", "Certificate", "Member", "NoQuorum", "OperatorError", "Refusal"]
+
 REMEMBERED_MAX: Final = 16_384
 
 
@@ -39,12 +41,15 @@ class Aggregator:
         chain: ChainId,
         task_manager: Address,
         clock: Clock,
+        patience_s: float = 5.0,
         slots_max: int = 2_000,
         scheme: Scheme[Any] = bls,
     ) -> None:
-        """Raises ValueError if the members make no quorum (`Membership`)."""
+        """`patience_s`: how long is sensible to wait for a quorum, for those who choose deadlines. Raises
+        ValueError if the members make no quorum (`Membership`)."""
         self._chain, self._task_manager = chain, task_manager
         self._clock = clock
+        self.patience_s = patience_s
         self._slots_max, self._slots = slots_max, 0
         self._scheme = scheme
         self._membership = Membership(members, scheme)
@@ -136,7 +141,7 @@ class _Collection:
                         if certificate is not None:
                             return certificate
                     case PolicySaysNo():
-                        return Refusal(task_hash=self._task_hash, operator_errors=self._errors())
+                        return self._refusal()
                     case Hopeless():
                         raise self._no_quorum("no quorum can come any more")
                     case Open() if late:
@@ -230,6 +235,12 @@ class _Collection:
 
     def _note_offence(self, index: int, code: str) -> None:
         self._shared._offences[(self.membership.members[index].address, code)] += 1
+
+    def _refusal(self) -> Refusal:
+        reasons = dict.fromkeys(no.text for no in self.tally.noes.values() if isinstance(no, Refused))
+        return Refusal(
+            task_hash=self._task_hash, message="; ".join(reasons)[:1000], operator_errors=self._errors()
+        )
 
     def _no_quorum(self, why: str) -> NoQuorum:
         return NoQuorum(

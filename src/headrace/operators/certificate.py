@@ -54,6 +54,7 @@ class Refusal:
     """The policy says no, by so much stake that no quorum can say yes."""
 
     task_hash: bytes
+    message: str
     operator_errors: tuple[OperatorError, ...]
 
 

@@ -29,7 +29,8 @@ from headrace.core.ports import (
     SubjectTaken,
 )
 from headrace.core.words import Address, Block, ChainId, OperationId
-from headrace.operators.aggregator import Aggregator, Certificate, NoQuorum, Refusal
+from headrace.operators.aggregator import Aggregator
+from headrace.operators.certificate import Certificate, Refusal
 from headrace.workloads.tasks.operations import Windows, recording
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
 
@@ -101,6 +102,7 @@ class Terms:
     windows: Windows
     recording: str  # combined | separate
     respond_wait_s: float
+    patience_s: float  # how long one round of asking waits for the quorum
     evaluations_max: int = 10_000
 
 
@@ -288,10 +290,9 @@ class Desk:
         pause_s = FIRST_PAUSE_S
         while True:
             try:
-                answer = await self._aggregator.collect(
-                    task, deadline=self._clock.now() + self._aggregator.patience_s
-                )
-            except NoQuorum as none:
+                deadline = self._clock.now() + self._terms.patience_s
+                answer = await self._aggregator.collect(task, deadline=deadline)
+            except TryLater as none:  # no quorum, or no slot
                 if self._too_late(task):
                     return Failed(f"no quorum before the task's creation window closed: {none}")
                 log.warning("task 0x%s: %s; asking again in %.1f s", task.task_id.hex(), none, pause_s)
@@ -299,7 +300,7 @@ class Desk:
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
             if isinstance(answer, Refusal):
-                return Refused(answer.message, tuple(dict(e) for e in answer.operator_errors))
+                return _refused(answer)
             return _certified(answer)
 
     def _too_late(self, task: Task) -> bool:
@@ -358,6 +359,12 @@ class Desk:
 def result_of(evaluation: Evaluation) -> Result | None:
     """What an evaluation came to; None while it is open."""
     return None if evaluation.result is None else _results.decode(evaluation.result)
+
+
+def _refused(refusal: Refusal) -> Refused:
+    errors = tuple(error.as_json() for error in refusal.operator_errors)
+    reasons = sorted({error.message for error in refusal.operator_errors})
+    return Refused(f"the policy refuses: {'; '.join(reasons)}", errors)
 
 
 def _certified(certificate: Certificate) -> Certified:

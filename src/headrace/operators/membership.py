@@ -1,7 +1,7 @@
 """The operators whose signatures count, as the registry has them.
 
 Owns      the members, their stakes and keys, the bitmap of those who did not sign.
-Promises  what the contract would count: only members with stake are asked, and only their keys are in an aggregate.
+Promises  what the contract counts: only members with stake are asked, only their keys are in an aggregate.
 Leaves    reading the registry to whoever composes the gateway.
 """
 

@@ -6,8 +6,8 @@ Promises  it signs for one chain and one contract, never a second response for a
 Leaves    the policy's answer to `operators.evaluate`, HTTP to `operators.service`.
 
 The memory is bounded and in this process only: after a restart, or `remembered_max` tasks later, a task id is new
-again. It guards against mistakes (a policy that changes while a task is asked about twice), not against the will of
-an operator; who counts answers must watch for two responses too (`operators.aggregator` does).
+again. It guards against mistakes (a policy that changes while a task is asked about twice), not against ill will;
+who counts answers must watch for two responses too (`operators.aggregator` does).
 """
 
 import threading

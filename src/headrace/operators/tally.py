@@ -1,8 +1,8 @@
 """Counting the answers to one task, as plain functions of what has come in.
 
-Owns      who said what, and what follows: is there a quorum to check, can there still be one, did the policy say no.
+Owns      who said what, and what follows: a quorum to check, a no of the policy, waiting, or no hope.
 Promises  stake is counted in integers, as the contract does: signed * 100 >= total * threshold; a repeated answer
-          counts once; whoever signs two responses counts for neither; a bad signature, once found, never counts again.
+          counts once; whoever signs two responses counts for neither; a bad signature never counts again.
 Leaves    signatures to `operators.keyring`, waiting to `operators.aggregator`.
 """
 

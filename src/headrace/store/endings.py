@@ -32,16 +32,19 @@ def write_fates(
     landed = [ending.operation for ending in written if ending.outcome in _WITH_EFFECT]
     hopeless = [ending.operation for ending in written if ending.outcome not in _WITH_EFFECT]
     if landed:
-        db.execute(_SQL["promote_followers"], {"ids": id_list(landed)})
+        promote_followers(db, id_list(landed))
     if returned:
         hopeless += _hold(db, returned)
     return written + cancel_followers(db, hopeless, now=now)
 
 
-def move_followers(db: sqlite3.Connection, ids: str) -> None:
-    """After news of their transaction: queues who may travel now, holds who may not (any more).
-    `ids` as a JSON list."""
+def promote_followers(db: sqlite3.Connection, ids: str) -> None:
+    """Queues who waited for one of `ids` (a JSON list) whose effect is there."""
     db.execute(_SQL["promote_followers"], {"ids": ids})
+
+
+def hold_followers(db: sqlite3.Connection, ids: str) -> None:
+    """Whoever is not signed for and comes after one of `ids` (a JSON list) without effect waits again."""
     db.execute(_SQL["hold_followers"], {"ids": ids})
 
 
@@ -109,7 +112,7 @@ def _return_unless_done(db: sqlite3.Connection, returns: Sequence[Return]) -> li
 
 def _hold(db: sqlite3.Connection, returned: Sequence[OperationId]) -> list[OperationId]:
     """Who cannot travel because of these returns waits. Answers with predecessors that are gone for good."""
-    ids = {"ids": id_list(returned)}
-    db.execute(_SQL["hold_unless_predecessor_has_effect"], ids)
-    db.execute(_SQL["hold_followers"], ids)
-    return changed_ids(db.execute(_SQL["predecessors_without_effect"], ids).fetchall())
+    ids = id_list(returned)
+    db.execute(_SQL["hold_unless_predecessor_has_effect"], {"ids": ids})
+    hold_followers(db, ids)
+    return changed_ids(db.execute(_SQL["predecessors_without_effect"], {"ids": ids}).fetchall())

@@ -14,9 +14,9 @@ from headrace.core.operation import Ending, Return
 from headrace.core.ports import NonceUsed, NotClaimed
 from headrace.core.transaction import InFlight, Mined, Settled, Transaction, Void
 from headrace.core.words import Address, ChainId, Nonce, OperationId, Purpose
-from headrace.store.endings import move_followers, write_fates
+from headrace.store.endings import hold_followers, promote_followers, write_fates
 from headrace.store.queries import load_queries
-from headrace.store.rows import changed_ids, id_list
+from headrace.store.rows import changed_ids, id_list, ids_from
 from headrace.store.voyage_rows import (
     STATE_NAMES,
     attempt_values,
@@ -85,7 +85,7 @@ def record(
     idle = _idle(saved, mined, without_effect) if news else saved["without_effect"]
     _save(db, saved, transaction, without_effect=idle, final_at=None)
     if news and saved["batch_id"] is not None:
-        move_followers(db, saved["members"])
+        _tell_followers(db, saved, mined)
 
 
 def settle(
@@ -107,7 +107,7 @@ def settle(
     idle = saved["without_effect"] if mined is not None else "[]"
     _save(db, saved, transaction, without_effect=idle, final_at=now)
     written = write_fates(db, endings, returns, now=now)
-    _refuse_orphans(db, saved)
+    _refuse_orphans(db, saved, endings, returns)
     return written
 
 
@@ -162,6 +162,13 @@ def _changes_the_chain(saved: sqlite3.Row, mined: Mined | None) -> bool:
     return (saved["winner"], saved["block_hash"]) != now
 
 
+def _tell_followers(db: sqlite3.Connection, saved: sqlite3.Row, mined: Mined | None) -> None:
+    if mined is not None:
+        promote_followers(db, saved["members"])
+    if saved["winner"] is not None:
+        hold_followers(db, saved["members"])
+
+
 def _idle(saved: sqlite3.Row, mined: Mined | None, without_effect: Collection[OperationId]) -> str:
     """Members whose effect the chain does not show though their transaction is mined, as a JSON list."""
     if mined is None:
@@ -173,13 +180,16 @@ def _idle(saved: sqlite3.Row, mined: Mined | None, without_effect: Collection[Op
     return json.dumps(sorted(set(without_effect)))
 
 
-def _refuse_orphans(db: sqlite3.Connection, saved: sqlite3.Row) -> None:
-    if saved["batch_id"] is None:
-        return
-    values = {"members": saved["members"], "batch_id": saved["batch_id"]}
-    left = changed_ids(db.execute(_SQL["still_riding"], values).fetchall())
-    # Nobody would ever look at them again.
-    assert not left, f"batch {saved['batch_id']} is final, and nothing was said of its operations {left}"
+def _refuse_orphans(
+    db: sqlite3.Connection, saved: sqlite3.Row, endings: Sequence[Ending], returns: Sequence[Return]
+) -> None:
+    decided = {ending.operation for ending in endings} | {each.operation for each in returns}
+    unnamed = [id for id in ids_from(saved["members"]) if id not in decided]
+    if unnamed:  # these must have ended before
+        values = {"members": id_list(unnamed), "batch_id": saved["batch_id"]}
+        left = changed_ids(db.execute(_SQL["still_riding"], values).fetchall())
+        # Nobody would ever look at them again.
+        assert not left, f"batch {saved['batch_id']} is final, and nothing was said of its operations {left}"
 
 
 def next_nonce(db: sqlite3.Connection, *, chain: ChainId, lane: Address) -> Nonce:

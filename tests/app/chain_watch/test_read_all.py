@@ -7,11 +7,10 @@ from headrace.testing.anvil import Anvil
 async def test_the_independent_read_agrees_with_what_was_watched(anvil: Anvil, emitter: Emitter) -> None:
     start = await anvil.height() + 1
     async with running(ChainWatch(anvil.http_url, [emitter.address], poll_s=0.01, from_block=start)) as watch:
-        pass_on = watch  # the watcher starts before the first block of interest is there
         for n in range(0, 30, 3):
             await emitter.say(created(n), responded(n), created(n + 1), failed(n + 2))
             await anvil.mine(2)
-        await until(pass_on, lambda: len(watch.record.tasks) == 30)
+        await until(watch, lambda: len(watch.record.tasks) == 30)
         read = await read_all(anvil.http_url, [emitter.address], start)
 
     assert read.tasks.keys() == watch.record.tasks.keys()

@@ -1,12 +1,12 @@
 """Against a real chain: what the watcher saw must be what was put there."""
 
 import asyncio
-import itertools
 import time
 
 import pytest
 
 from app.chain_watch.conftest import running, until
+from app.chain_watch.relay import relay_to
 from app.emitter import REVERT, Emitter, created, failed, responded, task_id
 from headrace.app.chain_watch import ChainRewritten, ChainWatch
 from headrace.testing.anvil import Anvil
@@ -140,26 +140,68 @@ async def test_a_reorg_deeper_than_its_memory_is_an_error_not_a_wrong_record(
     assert raised.group_contains(ChainRewritten, match="last 3 blocks")
 
 
-async def test_reading_blocks_slowly_does_not_make_them_seen_late(anvil: Anvil, emitter: Emitter) -> None:
-    """The time is that of the head, not of the receipts: the clock counts calls, one per head asked for."""
-    ticks = itertools.count()
-    watch = watch_of(emitter, clock=lambda: float(next(ticks)))
-    async with running(watch):
-        await emitter.say(created(1))
-        await anvil.mine()
-        await until(watch, lambda: task_id(1) in watch.record.tasks)
-        later = next(ticks)
-    seen = watch.record.tasks[task_id(1)].created
-    assert seen is not None and seen.seen_at_s < later
+async def test_a_slow_answer_about_a_block_does_not_make_it_or_the_next_one_seen_late(
+    anvil: Anvil, emitter: Emitter
+) -> None:
+    async with relay_to(anvil.http_url) as relay:
+        relay.held["eth_getBlockReceipts"] = asyncio.Event()
+        watch = ChainWatch(relay.url, [emitter.address], poll_s=0.01, from_block=await anvil.height() + 1)
+        async with running(watch):
+            for n in (1, 2):
+                await emitter.say(created(n))
+                await anvil.mine()
+                polls = relay.asked["eth_getBlockByNumber"]
+                while relay.asked["eth_getBlockByNumber"] < polls + 3:
+                    await anvil.height()
+            released_s = time.monotonic()
+            relay.held["eth_getBlockReceipts"].set()
+            await until(watch, lambda: task_id(2) in watch.record.tasks)
+    for n in (1, 2):
+        seen = watch.record.tasks[task_id(n)].created
+        assert seen is not None and seen.seen_at_s < released_s
+
+
+async def test_a_node_without_block_receipts_is_read_by_logs_and_single_receipts(
+    anvil: Anvil, emitter: Emitter
+) -> None:
+    async with relay_to(anvil.http_url) as relay:
+        relay.unknown.add("eth_getBlockReceipts")
+        async with running(ChainWatch(relay.url, [emitter.address], poll_s=0.01)) as watch:
+            for n in (1, 2):
+                await emitter.say(created(n), responded(n))
+                await anvil.mine()
+                await until(watch, lambda n=n: task_id(n) in watch.record.tasks)  # type: ignore[misc]
+    assert all(seen.responses == 1 for seen in watch.record.tasks.values())
+    assert all(seen.gas_used > 21_000 for seen in watch.record.transactions.values())
+    assert relay.asked["eth_getBlockReceipts"] == 1  # not asked again once it said no
+
+
+async def test_a_node_that_announces_a_block_before_it_has_its_receipts_is_asked_again(
+    anvil: Anvil, emitter: Emitter
+) -> None:
+    async with relay_to(anvil.http_url) as relay:
+        relay.empty["eth_getBlockReceipts"] = 2
+        watch = ChainWatch(relay.url, [emitter.address], poll_s=0.01, from_block=await anvil.height() + 1)
+        async with running(watch):
+            await emitter.say(created(1))
+            await anvil.mine()
+            await until(watch, lambda: task_id(1) in watch.record.tasks)
+
+
+async def test_blocks_without_transactions_cost_no_request(anvil: Anvil, emitter: Emitter) -> None:
+    async with relay_to(anvil.http_url) as relay:
+        watch = ChainWatch(relay.url, [emitter.address], poll_s=0.01, from_block=await anvil.height() + 1)
+        async with running(watch):
+            await anvil.mine(3)
+            height = await anvil.height()
+            await until(watch, lambda: watch.record.last_block == height)
+    assert relay.asked["eth_getBlockReceipts"] == 0
 
 
 async def test_a_node_that_cannot_be_reached_is_named_as_trouble_and_waited_for(emitter: Emitter) -> None:
     nowhere = ChainWatch("http://127.0.0.1:1", [emitter.address], poll_s=0.01)
-    task = asyncio.create_task(nowhere.run())
-    async with asyncio.timeout(20):
-        while nowhere.trouble is None:
-            await asyncio.sleep(0)
-    task.cancel()
-    assert "eth_getBlockByNumber" in nowhere.trouble and not nowhere.started.is_set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await nowhere.run()
+    assert nowhere.trouble is not None and "eth_getBlockByNumber" in nowhere.trouble
+    assert not nowhere.started.is_set()

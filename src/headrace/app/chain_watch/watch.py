@@ -58,7 +58,7 @@ class ChainWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.record = ChainRecord()
-        self.started = asyncio.Event()  # the first block is in the record
+        self.started = asyncio.Event()  # the chain is seen: its first block is in the record, or is yet to come
         self._url = url
         self._ws_url = ws_url
         self._contracts = frozenset(contracts)
@@ -140,6 +140,7 @@ class ChainWatch:
         """Brings the branch to `head`. May stop anywhere by an error and be called again: each step is whole."""
         if not self._branch:
             if self._from_block is not None and head.number < self._from_block:
+                self.started.set()
                 return
             first = head if self._from_block is None else (await reader.by_number([self._from_block]))[0]
             await self._append(reader, first, head)

@@ -6,7 +6,6 @@ Leaves    which process plays which role to the caller.
 """
 
 import asyncio
-import itertools
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -59,9 +58,10 @@ class ProcessStats:
         self._clock = clock
         self._sleep = sleep
         self._start_s = clock()
-        self._roles: dict[str, _Role] = {}
-        for role, pid in itertools.chain.from_iterable(((r, p) for p in pids) for r, pids in roles.items()):
-            self.add(role, pid)
+        self._roles: dict[str, _Role] = {role: _Role() for role in roles}
+        for role, pids in roles.items():
+            for pid in pids:
+                self.add(role, pid)
 
     def add(self, role: str, pid: int) -> None:
         """From now on this process counts too, its CPU from here. One that is gone already counts nothing."""
@@ -83,9 +83,9 @@ class ProcessStats:
         for role in self._roles.values():
             for one in role.processes:
                 _look(one)
-            rss_mb = sum(one.rss_mb for one in role.processes)
+            rss_mb = round(sum(one.rss_mb for one in role.processes), 2)
             role.peak_mb = max(role.peak_mb, rss_mb)
-            role.samples.append((round(at_s, 3), round(rss_mb, 2)))
+            role.samples.append((round(at_s, 3), rss_mb))
 
     def use(self) -> Mapping[str, Use]:
         """Up to the newest sample."""

@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+/// @notice The cheatcodes of forge that these tests use.
+interface Vm {
+    struct Log {
+        bytes32[] topics;
+        bytes data;
+        address emitter;
+    }
+
+    function prank(address sender) external;
+    function roll(uint256 blockNumber) external;
+    function getBlockNumber() external view returns (uint256);
+    function chainId(uint256 newChainId) external;
+    function cool(address account) external;
+    function expectRevert(bytes calldata data) external;
+    function expectEmit(address emitter) external;
+    function recordLogs() external;
+    function getRecordedLogs() external returns (Log[] memory);
+    function snapshotGasLastCall(string calldata group, string calldata name) external returns (uint256);
+    function snapshotValue(string calldata group, string calldata name, uint256 value) external;
+
+    function assertTrue(bool value, string calldata why) external pure;
+    function assertFalse(bool value, string calldata why) external pure;
+    function assertEq(uint256 left, uint256 right, string calldata why) external pure;
+    function assertEq(address left, address right, string calldata why) external pure;
+    function assertEq(bytes32 left, bytes32 right, string calldata why) external pure;
+    function assertEq(bytes calldata left, bytes calldata right, string calldata why) external pure;
+    function assertLe(uint256 left, uint256 right, string calldata why) external pure;
+}
+
+Vm constant vm = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));

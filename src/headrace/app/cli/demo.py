@@ -1,0 +1,174 @@
+"""`headrace demo`"""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import click
+import uvloop
+
+from headrace.app.cli.options import check_writable, json_option, write_json
+
+if TYPE_CHECKING:
+    from headrace.app.demo.run import DemoOptions
+    from headrace.app.report_shape import Report
+
+ON_TIME_SHARE = 0.99
+
+
+@click.command()
+@click.option(
+    "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, show_default=True, help="Tasks a second."
+)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=0, min_open=True),
+    default=20.0,
+    show_default=True,
+    help="How long tasks are offered.",
+)
+@click.option(
+    "--block-time", type=click.IntRange(1, 600), default=2, show_default=True, help="Seconds between blocks."
+)
+@click.option(
+    "--gas-limit",
+    type=click.IntRange(min=1_000_000),
+    default=60_000_000,
+    show_default=True,
+    help="Gas of a block. About 0.2 M a task; well over half full, the base fee climbs.",
+)
+@click.option(
+    "--recording",
+    type=click.Choice(["combined", "separate"]),
+    help="One item creates and responds (combined, the default), or a create and then a respond.",
+)
+@click.option(
+    "--submitter",
+    type=click.Choice(["batched", "sequential"]),
+    default="batched",
+    show_default=True,
+    help="sequential: one transaction at a time, the old way (records separately).",
+)
+@click.option(
+    "--poison",
+    type=click.FloatRange(0, 90),
+    default=0.0,
+    show_default=True,
+    metavar="PERCENT",
+    help="Tasks that pass off chain and revert on chain.",
+)
+@click.option(
+    "--on-time",
+    type=click.FloatRange(min=0, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="Seconds from request to block that count as on time.",
+)
+@click.option(
+    "--late-limit",
+    type=click.FloatRange(min=0),
+    default=180.0,
+    show_default=True,
+    help="Seconds after the last request at which the run ends.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the tasks' contents.")
+@click.option("--serve", "serve", is_flag=True, help="Keep everything up after the report, until Ctrl-C.")
+@json_option
+@click.pass_context
+def demo(
+    context: click.Context,
+    rate: float,
+    seconds: float,
+    block_time: int,
+    gas_limit: int,
+    recording: Literal["combined", "separate"] | None,
+    submitter: Literal["batched", "sequential"],
+    poison: float,
+    on_time: float,
+    late_limit: float,
+    seed: int,
+    serve: bool,
+    json_file: str | None,
+) -> None:
+    """Show the whole way of a task on this machine: a real chain, contracts, four operators, the gateway, load.
+
+    Exits 1 if fewer than 99 % of the valid tasks landed on time. Logs, settings and the store stay in
+    .headrace/latest, so that `headrace inspect ID` can tell any task's story afterwards.
+    """
+    from headrace.app.demo.run import DemoOptions
+    from headrace.app.load.profile import OpenLoop
+    from headrace.app.report import Limits
+
+    if submitter == "sequential" and recording == "combined":
+        raise click.BadParameter("the sequential submitter records separately", param_hint="--recording")
+    check_writable(json_file)
+    options = DemoOptions(
+        profile=OpenLoop(rate_per_s=rate, seconds=seconds),
+        block_time_s=block_time,
+        gas_limit=gas_limit,
+        recording="separate" if submitter == "sequential" else recording or "combined",
+        submitter=submitter,
+        poison_percent=poison,
+        limits=Limits(on_time_s=on_time, late_limit_s=late_limit),
+        serve=serve,
+        seed=seed,
+    )
+    if not uvloop.run(_run(options, json_file)):
+        context.exit(1)
+
+
+async def _run(options: "DemoOptions", json_file: str | None) -> bool:
+    """Whether what the demo checks holds."""
+    from headrace.app.demo.processes import DidNotStart
+    from headrace.app.demo.run import offer, open_stage
+    from headrace.testing.anvil import AnvilFailed, AnvilMissing
+
+    try:
+        async with open_stage(options, base=Path.cwd(), say=_say) as stage:
+            _say(f"load: {options.profile.requests} tasks")
+            report = await offer(stage, options)
+            problems = _problems(report)
+            _show(report, problems, json_file)
+            _say(f"any task's story: headrace inspect TASK_ID --config {stage.scene.settings}")
+            if options.serve:
+                _say(f"gateway {stage.gateway.url}/rpc, chain {stage.chain.http_url}; Ctrl-C ends it all")
+                await asyncio.Event().wait()
+    except (AnvilMissing, AnvilFailed, DidNotStart) as error:
+        raise click.ClickException(str(error)) from None
+    return not problems
+
+
+def _problems(report: "Report") -> list[str]:
+    from headrace.app.load_run import share_on_time
+
+    problems = []
+    share = share_on_time(report)
+    if share < ON_TIME_SHARE:
+        problems.append(f"{share:.1%} of the valid tasks landed on time, fewer than {ON_TIME_SHARE:.0%}")
+    poisoned = report["poisoned"]
+    if poisoned["outcomes"]["failed"] != poisoned["accepted"]:
+        problems.append(
+            f"of {poisoned['accepted']} poisoned tasks {poisoned['outcomes']['failed']} ended rejected"
+        )
+    if report["chain"]["done_twice"]:
+        problems.append(f"{report['chain']['done_twice']} tasks were done twice")
+    return problems
+
+
+def _show(report: "Report", problems: list[str], json_file: str | None) -> None:
+    from rich.console import Console
+
+    from headrace.app.report_table import print_report
+
+    if json_file is not None:
+        write_json(report, json_file)
+    if json_file != "-":
+        print_report(report, Console())
+    for problem in problems:
+        _say(f"does not hold: {problem}")
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)
+    sys.stderr.flush()

@@ -1,0 +1,137 @@
+"""`headrace deploy`"""
+
+import asyncio
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from headrace.app.cli.options import config_option, settings_path
+from headrace.core.words import Address, ChainId
+
+if TYPE_CHECKING:
+    from headrace.app.deploying import NewOperator
+    from headrace.app.settings import Settings
+    from headrace.chain.signing import LocalSigner
+
+
+@click.command()
+@config_option
+@click.option("--env", "env", required=True, help="A name for this deployment: deployments/{chainId}-{env}.json.")
+@click.option(
+    "--operators",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="TOML with [[operators]] address, stake, keystore, passphrase_env: registered with proof of possession.",
+)
+@click.option(
+    "--owner-key-env",
+    metavar="NAME",
+    help="The variable with the key that deploys and owns the contracts. Default: the first lane's key.",
+)
+def deploy(config: Path | None, env: str, operators: Path | None, owner_key_env: str | None) -> None:
+    """Put the task contracts on the chain of the settings, and set them up for its lanes.
+
+    Running it again finishes what an earlier run left undone.
+    """
+    from headrace.app.settings import load_settings
+
+    path = settings_path(config)
+    settings = load_settings(path)
+    asyncio.run(_deploy(settings, path.parent, env, operators, owner_key_env))
+
+
+async def _deploy(
+    settings: "Settings", folder: Path, env: str, operators: Path | None, owner_key_env: str | None
+) -> None:
+    from headrace.app.clock import SystemClock
+    from headrace.app.deploying import Plan, deploy_tasks
+    from headrace.app.keys import lane_signers
+    from headrace.chain import deployments
+    from headrace.chain.deploying import Deployer
+    from headrace.chain.endpoints import Endpoints
+    from headrace.chain.limits import FORKS
+    from headrace.chain.node import RpcNode
+    from headrace.core.errors import NeedsOperator
+
+    chain = ChainId(settings.chain.chain_id)
+    signers = lane_signers(settings)
+    owner = _owner(owner_key_env) if owner_key_env is not None else signers[0]
+    clock = SystemClock()
+    node = RpcNode(Endpoints(settings.chain.http, clock=clock))
+    try:
+        if (found := await node.chain_id()) != chain:
+            raise NeedsOperator(
+                f"the node is on chain {found}, the settings say {chain}: correct chain_id or the node's URL"
+            )
+        deployer = Deployer(node, owner, chain=chain, clock=clock, limits=FORKS[settings.chain.fork])
+        file = deployments.path_of(folder / "deployments", chain=chain, env=env)
+        await deploy_tasks(
+            Plan(
+                owner=owner.address,
+                lanes=[s.address for s in signers],
+                operators=_read_operators(operators) if operators is not None else [],
+                direct=not settings.batch_submitter.enabled,
+            ),
+            deployer=deployer,
+            node=node,
+            chain=chain,
+            env=env,
+            file=file,
+            say=lambda text: click.echo(text, err=True),
+        )
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    finally:
+        await node.close()
+    click.echo(str(file))
+
+
+def _owner(variable: str) -> "LocalSigner":
+    from headrace.app.keys import signer_from_env
+
+    return signer_from_env(variable)
+
+
+def _read_operators(file: Path) -> "list[NewOperator]":
+    """Raises BadSettings with every problem of the file."""
+    from headrace.app.deploying import NewOperator
+    from headrace.app.settings import BadSettings
+    from headrace.attest.keystore import read_keystore
+
+    try:
+        entries = tomllib.loads(file.read_text()).get("operators", [])
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise BadSettings([f"{file}: cannot be read: {error}"]) from None
+    problems = [p for i, entry in enumerate(entries) for p in _entry_problems(i, entry)]
+    if not entries:
+        problems.append(f"{file}: has no [[operators]]")
+    if problems:
+        raise BadSettings(problems)
+    return [
+        NewOperator(
+            address=Address(bytes.fromhex(entry["address"][2:])),
+            key=read_keystore(file.parent / entry["keystore"], passphrase=os.environ[entry["passphrase_env"]]),
+            stake=entry["stake"],
+        )
+        for entry in entries
+    ]
+
+
+def _entry_problems(index: int, entry: object) -> list[str]:
+    where = f"operators.{index}"
+    if not isinstance(entry, dict):
+        return [f"{where}: is no table"]
+    wrong = []
+    if not re.fullmatch(r"0x[0-9a-fA-F]{40}", str(entry.get("address"))):
+        wrong.append(f"{where}.address: {entry.get('address')!r} is no address")
+    stake = entry.get("stake")
+    if not isinstance(stake, int) or isinstance(stake, bool) or stake < 1:
+        wrong.append(f"{where}.stake: {stake!r} is no positive whole number")
+    if not isinstance(entry.get("keystore"), str):
+        wrong.append(f"{where}.keystore: is missing")
+    if entry.get("passphrase_env") not in os.environ:
+        wrong.append(f"{where}.passphrase_env: names no variable that is set")
+    return wrong

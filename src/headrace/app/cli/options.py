@@ -1,0 +1,76 @@
+"""Options that several commands share, and where a command looks for settings that nobody named."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from headrace.chain.hexes import Malformed, read_address
+from headrace.core.words import Address
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULTS = (Path("headrace.toml"), Path(".headrace/latest/headrace.toml"))
+
+
+class AddressType(click.ParamType[Address]):
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        if isinstance(value, bytes):
+            return Address(value)
+        try:
+            return read_address(value, "address")
+        except Malformed as error:
+            self.fail(str(error), param, ctx)
+
+
+def config_option(command: F) -> F:
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path, dir_okay=False),
+        envvar="HEADRACE_CONFIG",
+        help="The settings file. Default: ./headrace.toml, else that of the latest demo in this folder.",
+    )(command)
+
+
+def json_option(command: F) -> F:
+    return click.option(
+        "--json", "json_file", metavar="FILE", help="Write the result as JSON to FILE (- for stdout)."
+    )(command)
+
+
+def settings_path(given: Path | None) -> Path:
+    """Raises UsageError where there is none."""
+    if given is not None:
+        return given
+    for path in DEFAULTS:
+        if path.exists():
+            return path
+    raise click.UsageError("no settings: name the file with --config (there is no ./headrace.toml)")
+
+
+def write_json(value: object, file: str) -> None:
+    text = json.dumps(value, indent=2) + "\n"
+    if file == "-":
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    else:
+        path = Path(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+
+def check_writable(file: str | None) -> None:
+    """Before minutes of work, not after. Raises BadParameter."""
+    if file is None or file == "-":
+        return
+    path = Path(file)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    except OSError as error:
+        raise click.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--json") from None

@@ -1,0 +1,279 @@
+"""Runs the demo: chain, contracts, operators, gateway, load, report.
+
+Owns      the order of the acts, and the end of everything that was started.
+Promises  every process is real and its own; all of them end when the demo ends, however it ends.
+Leaves    the load and the report to `app.load_run`.
+"""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from headrace.app.clock import SystemClock
+from headrace.app.demo.processes import Listening, start_listening, until_ready
+from headrace.app.demo.scene import (
+    LANE_KEY_ENV,
+    OPERATOR_STAKE,
+    PASSPHRASE_ENV,
+    POISON,
+    SMALL_TRANSFERS,
+    TRANSFERS,
+    DemoOperator,
+    DemoPolicy,
+    Scene,
+    new_scene,
+)
+from headrace.app.deploying import (
+    BATCH,
+    REGISTRY,
+    TASK_MANAGER,
+    NewOperator,
+    Plan,
+    deploy_policy_clients,
+    deploy_tasks,
+)
+from headrace.app.load.profile import Profile
+from headrace.app.load.task_source import ETHER_WEI, Kind, PolicyClient
+from headrace.app.load_run import Target, run_load
+from headrace.app.report import Deployment, Limits
+from headrace.app.report_shape import Report
+from headrace.chain.deploying import Deployer
+from headrace.chain.endpoints import Endpoints
+from headrace.chain.hexes import address_text
+from headrace.chain.node import RpcNode
+from headrace.chain.signing import LocalSigner
+from headrace.core.words import Address, ChainId
+from headrace.testing.anvil import Anvil, start_anvil
+from headrace.testing.strict_proxy import StrictProxyProcess, start_strict_proxy_process
+
+CHAIN_ID: Final = ChainId(31337)
+OPERATORS: Final = 4
+REFUSED_PERCENT: Final = 3
+CONFIRMATIONS: Final = 3
+HOST: Final = "127.0.0.1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    profile: Profile
+    block_time_s: int
+    gas_limit: int
+    recording: Literal["combined", "separate"]
+    submitter: Literal["batched", "sequential"]
+    poison_percent: float
+    limits: Limits
+    serve: bool
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """Everything that runs in a demo, ready for load."""
+
+    scene: Scene
+    chain: Anvil
+    proxy: StrictProxyProcess
+    operators: tuple[Listening, ...]
+    gateway: Listening
+    registry: Address
+    task_manager: Address
+    batch: Address
+    clients: tuple[PolicyClient, ...]
+
+    def target(self, *, batched: bool) -> Target:
+        return Target(
+            gateway_url=self.gateway.url,
+            chain_url=self.chain.http_url,
+            chain_ws_url=self.chain.ws_url,
+            chain_id=CHAIN_ID,
+            contracts=(self.task_manager, self.batch) if batched else (self.task_manager,),
+            pids={
+                "gateway": [self.gateway.pid],
+                "chain": [self.chain.pid],
+                "proxy": [self.proxy.pid],
+                "operators": [o.pid for o in self.operators],
+            },
+        )
+
+
+async def run_demo(options: DemoOptions, *, base: Path, say: Callable[[str], None]) -> Report:
+    """The report; with `serve` everything stays up until cancelled, after `reported` was called."""
+    async with open_stage(options, base=base, say=say) as stage:
+        return await offer(stage, options)
+
+
+async def offer(stage: Stage, options: DemoOptions) -> Report:
+    return await run_load(
+        "demo",
+        stage.target(batched=options.submitter == "batched"),
+        options.profile,
+        stage.clients,
+        deployment=Deployment(
+            block_time_s=options.block_time_s,
+            gas_limit=options.gas_limit,
+            fork="osaka",
+            recording=options.recording,
+            submitter=options.submitter,
+            replicas=1,
+            lanes=1,
+            store="sqlite",
+        ),
+        limits=options.limits,
+        seed=options.seed,
+        journal_file=stage.scene.folder / "journal.jsonl",
+    )
+
+
+@asynccontextmanager
+async def open_stage(options: DemoOptions, *, base: Path, say: Callable[[str], None]) -> AsyncIterator[Stage]:
+    """Raises AnvilMissing, DidNotStart, NeedsOperator."""
+    scene = new_scene(base)
+    async with AsyncExitStack() as stack:
+        say(f"a chain (anvil, osaka, a block every {options.block_time_s} s, {options.gas_limit} gas)")
+        chain = await stack.enter_async_context(
+            # Blocks at once while contracts are deployed, in their own time afterwards.
+            start_anvil(block_time_s=0, gas_limit=options.gas_limit, chain_id=CHAIN_ID, accounts=2)
+        )
+        proxy = await stack.enter_async_context(start_strict_proxy_process(chain.http_url))
+        operators = await asyncio.to_thread(scene.make_operators, OPERATORS)
+        registry, manager, batch, clients = await _deploy(chain, scene, operators, options, say)
+        await chain.resume(options.block_time_s)
+        say(f"{OPERATORS} operators, each a process with its own key")
+        listening = await asyncio.gather(
+            *(
+                stack.enter_async_context(_operator(i, operator, scene, manager))
+                for i, operator in enumerate(operators)
+            )
+        )
+        endpoints = {o.address: running.url for o, running in zip(operators, listening, strict=True)}
+        _write_settings(scene, proxy, options, endpoints)
+        say("the gateway")
+        gateway = await stack.enter_async_context(start_gateway(scene, chain))
+        await until_ready(gateway)
+        yield Stage(
+            scene=scene,
+            chain=chain,
+            proxy=proxy,
+            operators=tuple(listening),
+            gateway=gateway,
+            registry=registry,
+            task_manager=manager,
+            batch=batch,
+            clients=clients,
+        )
+
+
+def start_gateway(scene: Scene, chain: Anvil) -> AbstractAsyncContextManager[Listening]:
+    return start_listening(
+        "gateway",
+        ["serve", "--config", str(scene.settings)],
+        log=scene.log("gateway"),
+        env={LANE_KEY_ENV: chain.keys[1].secret.hex()},
+    )
+
+
+def _operator(
+    index: int, operator: DemoOperator, scene: Scene, manager: Address
+) -> AbstractAsyncContextManager[Listening]:
+    arguments = [
+        *("operator", "--address", address_text(operator.address), "--keystore", str(operator.keystore)),
+        *("--passphrase-env", PASSPHRASE_ENV, "--chain-id", str(CHAIN_ID)),
+        *("--task-manager", address_text(manager), "--policies", str(scene.policies), "--port", "0"),
+    ]
+    return start_listening(
+        f"operator {index}",
+        arguments,
+        log=scene.log(f"operator-{index}"),
+        env={PASSPHRASE_ENV: scene.passphrase},
+    )
+
+
+async def _deploy(
+    chain: Anvil, scene: Scene, operators: list[DemoOperator], options: DemoOptions, say: Callable[[str], None]
+) -> tuple[Address, Address, Address, tuple[PolicyClient, ...]]:
+    clock = SystemClock()
+    endpoints = Endpoints([chain.http_url], clock=clock)
+    node = RpcNode(endpoints)
+    owner, lane = chain.keys
+    try:
+        deployer = Deployer(node, LocalSigner(owner.secret), chain=CHAIN_ID, clock=clock, poll_every_s=0.02)
+        deployment = await deploy_tasks(
+            Plan(
+                owner=owner.address,
+                lanes=[lane.address],
+                operators=[NewOperator(address=o.address, key=o.key, stake=OPERATOR_STAKE) for o in operators],
+                direct=options.submitter == "sequential",
+            ),
+            deployer=deployer,
+            node=node,
+            chain=CHAIN_ID,
+            env="demo",
+            file=scene.deployment(CHAIN_ID),
+            say=say,
+        )
+        real = (TRANSFERS, SMALL_TRANSFERS)
+        clients = await deploy_policy_clients({p.name: p.policy_id for p in real}, deployer=deployer, say=say)
+    finally:
+        await node.close()
+    registry, manager, batch = (deployment.contract(name).address for name in (REGISTRY, TASK_MANAGER, BATCH))
+    policies: dict[DemoPolicy, Address] = {p: clients[p.name] for p in real}
+    policies[POISON] = registry  # a contract, but no policy client: createNewTask refuses it
+    scene.write_policies(policies)
+    return registry, manager, batch, _load_clients(policies, options.poison_percent)
+
+
+def _load_clients(policies: dict[DemoPolicy, Address], poison_percent: float) -> tuple[PolicyClient, ...]:
+    refused = PolicyClient(
+        address=policies[SMALL_TRANSFERS],
+        kind=Kind.REFUSED,
+        weight=REFUSED_PERCENT,
+        value_wei=(2 * ETHER_WEI, 5 * ETHER_WEI),
+    )
+    good = PolicyClient(address=policies[TRANSFERS], weight=100 - REFUSED_PERCENT - poison_percent)
+    if not poison_percent:
+        return (good, refused)
+    poison = PolicyClient(address=policies[POISON], kind=Kind.POISON, weight=poison_percent)
+    return (good, refused, poison)
+
+
+def _write_settings(
+    scene: Scene, proxy: StrictProxyProcess, options: DemoOptions, endpoints: dict[Address, str]
+) -> None:
+    batched = options.submitter == "batched"
+    lines = [
+        "# Written by `headrace demo`.",
+        "[gateway]",
+        f"port = {_free_port()}",
+        "[store]",
+        'path = "headrace.db"',
+        "[chains.local]",
+        f"chain_id = {CHAIN_ID}",
+        f'http = ["{proxy.http_url}"]',
+        f'ws = "{proxy.ws_url}"',
+        f"confirmations = {CONFIRMATIONS}",
+        "block_share = 1.0",
+        f'deployment = "deployments/{CHAIN_ID}-demo.json"',
+        "[[lanes]]",
+        'chain = "local"',
+        f'key_env = "{LANE_KEY_ENV}"',
+        "[batch_submitter]",
+        f"enabled = {str(batched).lower()}",
+        "[tasks]",
+        f'recording = "{options.recording if batched else "separate"}"',
+        'policies = "policies"',
+        "[operators]",
+    ]
+    for address, url in endpoints.items():
+        lines += ["[[operators.endpoints]]", f'address = "{address_text(address)}"', f'url = "{url}"']
+    scene.settings.write_text("\n".join(lines) + "\n")
+
+
+def _free_port() -> int:
+    """Fixed in the settings, so that a gateway that is started again is found where it was."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,126 @@
+"""Puts the task contracts on a chain and sets them up: `headrace deploy`, and the demo's first act.
+
+Owns      which contracts there are, who may do what, which operators are registered.
+Promises  running it again finishes what an earlier run left undone, and changes nothing that is right already.
+Leaves    transactions to `chain.deploying`, the record to `chain.deployments`.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from headrace.app.task_contracts import View
+from headrace.attest import bls
+from headrace.attest.possession import prove_possession
+from headrace.chain import deployments
+from headrace.chain.artifacts import load
+from headrace.chain.deploying import Deployer
+from headrace.chain.deployments import Deployed, Deployment
+from headrace.chain.hexes import address_text
+from headrace.core.ports import Node
+from headrace.core.words import Address, ChainId
+
+REGISTRY: Final = "OperatorRegistry"
+TASK_MANAGER: Final = "TaskManager"
+BATCH: Final = "BatchTaskManager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOperator:
+    """To be registered with this stake."""
+
+    address: Address
+    key: bls.SecretKey
+    stake: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """`owner` deploys and owns; `lanes` may use the batch contract, and TaskManager itself where `direct`."""
+
+    owner: Address
+    lanes: Sequence[Address]
+    operators: Sequence[NewOperator]
+    direct: bool = False
+
+
+async def deploy_tasks(
+    plan: Plan,
+    *,
+    deployer: Deployer,
+    node: Node,
+    chain: ChainId,
+    env: str,
+    file: Path,
+    say: Callable[[str], None],
+) -> Deployment:
+    """Writes the file after each contract, so that nothing deployed is forgotten. Raises as `Deployer.deploy`."""
+    done: dict[str, Deployed] = {}
+    if file.exists():
+        known = deployments.read(file)
+        await deployments.check(known, node)
+        done.update(known.contracts)
+
+    async def put(name: str, *args: object) -> Address:
+        if name not in done:
+            done[name] = await deployer.deploy(load(name), *args)
+            deployments.write(file, Deployment(chain=chain, env=env, contracts=done))
+            say(f"{name} deployed at {address_text(done[name].address)}, block {done[name].block}")
+        return done[name].address
+
+    registry = await put(REGISTRY, plan.owner)
+    manager = await put(TASK_MANAGER, registry, plan.owner)
+    batch = await put(BATCH, manager, plan.owner)
+    setup = _Setup(deployer, node, say)
+    generators = [batch, *(plan.lanes if plan.direct else ())]
+    for generator in generators:
+        await setup.once(REGISTRY, registry, "isTaskGenerator", "addTaskGenerator", generator)
+    for lane in plan.lanes:
+        if lane != plan.owner:
+            await setup.once(BATCH, batch, "isAuthorized", "addAuthorized", lane)
+    await setup.operators(registry, plan.operators, chain)
+    return Deployment(chain=chain, env=env, contracts=done)
+
+
+async def deploy_policy_clients(
+    policies: Mapping[str, bytes], *, deployer: Deployer, say: Callable[[str], None]
+) -> dict[str, Address]:
+    """A reference policy client for each name, with that policy id."""
+    clients = {}
+    for name, policy_id in policies.items():
+        deployed = await deployer.deploy(load("PolicyClient"), policy_id)
+        clients[name] = deployed.address
+        say(f"PolicyClient {name!r} deployed at {address_text(deployed.address)}")
+    return clients
+
+
+class _Setup:
+    """Set-up calls that are made only where the chain does not show their effect yet."""
+
+    def __init__(self, deployer: Deployer, node: Node, say: Callable[[str], None]) -> None:
+        self._deployer, self._node, self._say = deployer, node, say
+
+    async def once(self, contract: str, at: Address, question: str, change: str, account: Address) -> None:
+        (already,) = await View(self._node, contract, at).ask(question, account)
+        if not already:
+            await self._change(contract, at, change, account)
+            self._say(f"{contract}.{change}({address_text(account)})")
+
+    async def operators(self, registry: Address, operators: Sequence[NewOperator], chain: ChainId) -> None:
+        (accounts,) = await View(self._node, REGISTRY, registry).ask("operators")
+        known = {bytes.fromhex(a[2:]) if isinstance(a, str) else a for a in accounts}
+        for operator in operators:
+            if operator.address in known:
+                continue
+            proof = prove_possession(operator.key, chain=chain, registry=registry, operator=operator.address)
+            key = operator.key.public_key.to_bytes()
+            await self._change(
+                REGISTRY, registry, "registerOperator", operator.address, key, operator.stake, proof
+            )
+            self._say(f"operator {address_text(operator.address)} registered, stake {operator.stake}")
+
+    async def _change(self, contract: str, at: Address, name: str, *args: object) -> None:
+        abi = load(contract).abi
+        data = abi.function(name).encode(*args)
+        await self._deployer.transact(at, data, f"{contract}.{name}", abi=abi)

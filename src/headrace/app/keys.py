@@ -1,0 +1,49 @@
+"""Gets the lanes' keys from where the settings say they are. They go no further than into a signer."""
+
+import os
+
+from headrace.app.settings import BadSettings, LaneSettings, Settings
+from headrace.chain.signing import LocalSigner
+
+
+def lane_signers(settings: Settings) -> list[LocalSigner]:
+    """One for each lane, in order. Raises BadSettings with every problem; never shows a key."""
+    signers: list[LocalSigner] = []
+    problems = []
+    for index, lane in enumerate(settings.lanes):
+        try:
+            signers.append(_signer(lane))
+        except (OSError, ValueError, KeyError) as error:
+            problems.append(f"lanes.{index}: {_text(error)}")
+    addresses = [s.address for s in signers]
+    if len(set(addresses)) != len(addresses):
+        problems.append("lanes: two have the same key; each lane needs its own account")
+    if problems:
+        raise BadSettings(problems)
+    return signers
+
+
+def signer_from_env(variable: str) -> LocalSigner:
+    """Raises BadSettings."""
+    try:
+        return LocalSigner(_variable(variable))
+    except (ValueError, KeyError) as error:
+        raise BadSettings([_text(error)]) from None
+
+
+def _signer(lane: LaneSettings) -> LocalSigner:
+    if lane.key_env is not None:
+        return LocalSigner(_variable(lane.key_env))
+    assert lane.keystore is not None and lane.passphrase_env is not None, lane
+    return LocalSigner.from_keystore(lane.keystore, _variable(lane.passphrase_env))
+
+
+def _variable(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise KeyError(f"the variable {name} is not set")
+    return value
+
+
+def _text(error: Exception) -> str:
+    return str(error.args[0]) if isinstance(error, KeyError) else str(error)

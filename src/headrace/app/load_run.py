@@ -1,0 +1,100 @@
+"""One load run against one gateway, from the first request to the report: what `demo` and `loadtest` share."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from headrace.app.chain_watch import ChainWatch
+from headrace.app.load.endings import ask_endings
+from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
+from headrace.app.load.journal import Accepted, Journal
+from headrace.app.load.machine import machine
+from headrace.app.load.measure import LoadRun, measure
+from headrace.app.load.process_stats import ProcessStats
+from headrace.app.load.profile import Profile
+from headrace.app.load.progress import LoadProgress
+from headrace.app.load.replies import Method
+from headrace.app.load.task_source import PolicyClient, TaskSource
+from headrace.app.report import Deployment, Limits, build_report
+from headrace.app.report_shape import Report
+
+ENDINGS_WITHIN_S = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """`contracts`: TaskManager, and the batch contract where there is one. `pids` by role."""
+
+    gateway_url: str
+    chain_url: str
+    chain_ws_url: str | None
+    chain_id: int
+    contracts: Sequence[bytes]
+    pids: Mapping[str, Sequence[int]]
+
+
+async def run_load(
+    command: str,
+    target: Target,
+    profile: Profile,
+    clients: Sequence[PolicyClient],
+    *,
+    deployment: Deployment,
+    limits: Limits,
+    send_only: bool = False,
+    seed: int = 0,
+    journal_file: Path | None = None,
+) -> Report:
+    """Offers the load, waits for the chain, asks how those ended that left no trace. Raises ChainNotSeen."""
+    watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url)
+    method = Method.SEND_TASK if send_only else Method.CREATE_TASK
+    source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
+    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=GatewayLimits())
+    progress = LoadProgress(profile.requests, trouble=lambda: watch.trouble)
+    with Journal(journal_file) as journal, progress:
+        async with calls as gateway:
+            run = await measure(
+                profile,
+                source,
+                gateway,
+                watch,
+                journal=journal,
+                late_limit_s=limits.late_limit_s,
+                stats=ProcessStats(target.pids),
+                on_counts=progress.update,
+            )
+            endings = await ask_endings(
+                gateway,
+                _without_effect(run),
+                until_s=time.monotonic() + ENDINGS_WITHIN_S,
+                clock=time.monotonic,
+            )
+    return build_report(
+        command=command,
+        profile=profile,
+        deployment=deployment,
+        run=run,
+        limits=limits,
+        endings=endings,
+        date=datetime.now(UTC).date().isoformat(),
+        machine=machine(),
+    )
+
+
+def _without_effect(run: LoadRun) -> list[str]:
+    tasks = run.record.tasks
+    return [
+        entry.operation_id
+        for entry in run.journal.entries
+        if isinstance(entry.answer, Accepted)
+        and ((seen := tasks.get(entry.answer.task_id)) is None or seen.responded is None)
+    ]
+
+
+def share_on_time(report: Report) -> float:
+    """Of the accepted requests that are valid, the part whose effect was in a block in time: 0 to 1. What was
+    poisoned on purpose is left out; nothing accepted at all is 0."""
+    valid = report["valid"]
+    return valid["outcomes"]["on_time"] / valid["accepted"] if valid["accepted"] else 0.0

@@ -1,0 +1,36 @@
+import time
+
+from app.load.gateway import Answer, stand_in
+from headrace.app.load.endings import SaidEnding, ask_endings
+from headrace.app.load.gateway_calls import GatewayCalls
+from headrace.testing.clock import HandClock
+
+
+async def test_endings_are_asked_for_in_batches_until_all_are_known_or_time_is_up() -> None:
+    clock = HandClock(0.0)
+
+    def answer(operation_id: str, attempt: int) -> Answer:
+        number = int(operation_id[3:])
+        if number == 0 and clock.now() < 1.0:
+            return {"result": {"operation_id": operation_id, "state": "queued", "outcome": None, "revert": None}}
+        if number == 1:
+            return {"result": {"operation_id": operation_id, "state": "sent", "outcome": None, "revert": None}}
+        if number == 2:
+            return {"error": {"code": -32602, "message": "unknown operation_id"}}
+        revert = {"selector": "0x2c7ca6d7", "name": "InterfaceNotSupported", "args": {}}
+        return {"result": {"operation_id": operation_id, "outcome": "rejected", "revert": revert}}
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+
+    ids = [f"op-{n}" for n in range(250)]
+    async with stand_in(answer) as gateway, GatewayCalls(gateway.url, clock=clock.now) as client:
+        endings = await ask_endings(client, ids, until_s=5.0, clock=clock.now, sleep=sleep)
+    assert set(ids) - set(endings) == {"op-1", "op-2"}
+    assert endings["op-0"] == SaidEnding("rejected", "InterfaceNotSupported")
+    assert clock.now() <= 5.0
+
+
+async def test_a_gateway_that_is_gone_leaves_them_unknown() -> None:
+    async with GatewayCalls("http://127.0.0.1:1/rpc", clock=time.monotonic) as client:
+        assert await ask_endings(client, ["op-1"], until_s=0.0, clock=time.monotonic) == {}
