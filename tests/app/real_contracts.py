@@ -30,7 +30,7 @@ class RealContracts:
     batch_task_manager: bytes
 
     async def record(self, ids: list[bytes], *, badly_signed: frozenset[bytes] = frozenset()) -> bytes:
-        """Creates and responds to tasks in one transaction, in the form that keeps what succeeds. Returns its hash."""
+        """Creates and responds to tasks in one transaction, keeping what succeeds. Returns its hash."""
         reference = await self.anvil.height()
         tasks, responses, signatures = [], [], []
         for id_ in ids:

@@ -25,6 +25,7 @@ from operators.builders import (
     make_member,
     make_policies,
     make_task,
+    until,
 )
 
 PATIENCE_S = 3.0
@@ -139,8 +140,7 @@ async def test_a_bad_signature_is_found_dropped_and_named() -> None:
     members = [*answering(yes(0), FORGED, yes(2)), make_member(3, last)]
     async with aggregator_of(*members, clock=clock) as aggregator:
         collecting = asyncio.create_task(collect(aggregator))
-        while not aggregator.offences:  # three of four said yes, and one of them lied
-            await asyncio.sleep(0.001)
+        await until(lambda: bool(aggregator.offences))  # three of four said yes, and one of them lied
         last.reply(yes(3))
         certificate = await collecting
         assert isinstance(certificate, Certificate)

@@ -17,9 +17,7 @@ from headrace.operators.desk import Answer, TaskRequest
 class TaskDesk(Protocol):
     """`operators.desk.Desk`."""
 
-    async def create(
-        self, request: TaskRequest, *, operation: OperationId | None, timeout_s: float
-    ) -> Answer: ...
+    async def create(self, request: TaskRequest, *, operation: OperationId | None, timeout_s: float) -> Answer: ...
 
     async def send(self, request: TaskRequest, *, operation: OperationId | None) -> Evaluation: ...
 

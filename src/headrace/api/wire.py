@@ -79,7 +79,9 @@ def read_address(value: object, path: str, *, zero_ok: bool = False) -> Address:
         raise wrong(path, f"{shown(value)} is not a 20-byte address (0x and 40 hex digits)")
     digits = value[2:]
     if not (digits.islower() or digits.isupper() or digits.isdigit()) and digits != _checksummed(digits.lower()):
-        raise wrong(path, f"{shown(value)} has a wrong checksum (EIP-55): is a digit mistyped? All lower case skips it")
+        raise wrong(
+            path, f"{shown(value)} has a wrong checksum (EIP-55): is a digit mistyped? All lower case skips it"
+        )
     read = Address(bytes.fromhex(digits))
     if not zero_ok and not any(read):
         raise wrong(path, "is the zero address")

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from app.load.gateway import Answer, certificate, error, stand_in, task_of
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
+from headrace.api.task_forms import CREATE_TASK, SEND_TASK, TaskForms
+from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits, task_params
 from headrace.app.load.journal import Accepted, Refused, Unanswered
 from headrace.app.load.replies import Method
 from headrace.app.load.task_source import PolicyClient, TaskSource
@@ -53,6 +54,18 @@ async def test_a_task_is_asked_for_by_the_names_of_the_public_api() -> None:
     assert set(params["intent"]) == {"from", "to", "value", "data", "chain_id", "function_signature"}
     assert params["intent"]["chain_id"] == "0x7a69" and int(params["intent"]["value"], 16) == WISH.intent.value_wei
     assert gateway.headers[0]["Authorization"] == "Bearer k3y"
+
+
+@pytest.mark.parametrize("method", list(Method))
+def test_the_gateway_reads_exactly_what_was_meant(method: Method) -> None:
+    shape = CREATE_TASK if method is Method.CREATE_TASK else SEND_TASK
+    forms = TaskForms(quorums=b"\x00", threshold_percent=67)
+    read = forms.read_request(shape.read(task_params(WISH, "load-1-0000001", method, 30), "params"))
+    assert (read.intent.from_, read.intent.to) == (WISH.intent.from_, WISH.intent.to)
+    assert (read.intent.value, read.intent.data) == (WISH.intent.value_wei, WISH.intent.data)
+    assert read.intent.function_signature == WISH.intent.function_signature
+    assert (read.intent.chain, read.policy_client) == (31337, WISH.policy_client)
+    assert read.intent_signature == WISH.intent_signature
 
 
 async def test_sending_a_task_leaves_out_what_only_creating_knows() -> None:

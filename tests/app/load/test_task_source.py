@@ -1,6 +1,7 @@
 from collections import Counter
 
 import pytest
+from eth_abi.abi import decode, encode
 from eth_utils.crypto import keccak
 
 from headrace.app.load.task_source import Kind, PolicyClient, TaskSource
@@ -35,6 +36,16 @@ def test_intents_vary_and_calldata_matches_its_function() -> None:
             assert intent.data[:4] == keccak(intent.function_signature)[:4]
         else:
             assert intent.data == b""
+
+
+def test_calldata_is_what_an_abi_library_makes_of_its_arguments() -> None:
+    source = TaskSource([GOOD], chain_id=7)
+    for intent in (source.next().intent for _ in range(200)):
+        if not intent.function_signature:
+            continue
+        types = intent.function_signature.decode().partition("(")[2].removesuffix(")").split(",")
+        arguments = decode(types, intent.data[4:])
+        assert encode(types, arguments) == intent.data[4:]
 
 
 def test_values_stay_within_what_the_client_is_meant_to_get() -> None:

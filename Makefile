@@ -1,0 +1,69 @@
+# Every target is complete on a fresh machine with Python 3.11+ (with venv), Node 20+ with npm, and make.
+# Everything is installed inside this folder: .venv and node_modules.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+# uv takes the machine's certificates, and never fetches an interpreter.
+export UV_SYSTEM_CERTS := 1
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check format contracts lock clean
+.DEFAULT_GOAL := help
+
+help: ## what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.runtime node_modules/.installed ## sets up what is missing, then runs the demo (flags: ARGS="...")
+	$(BIN)/headrace demo $(ARGS)
+
+test: $(VENV)/.dev node_modules/.installed ## sets up what is missing, then runs the whole test suite
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), floors, artifacts fresh, docs links
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	node contracts/build.mjs --check
+	$(BIN)/python docs/check_links.py
+
+format: $(VENV)/.dev ## formats, and repairs what lint can repair
+	$(BIN)/ruff format src tests
+	$(BIN)/ruff check --fix src tests
+
+contracts: node_modules/.installed ## compiles the contracts and rewrites the packaged artifacts
+	node contracts/build.mjs
+
+lock: $(VENV)/.uv ## pins the newest versions that requirements/*.in allow, with hashes
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  -o requirements/runtime.txt requirements/runtime.in requirements/build.in
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  -o requirements/dev.txt requirements/dev.in
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  -o requirements/uv.txt requirements/uv.in
+
+clean: ## removes what the targets installed and wrote
+	rm -rf $(VENV) node_modules .headrace contracts/out contracts/cache
+
+$(VENV)/.uv: requirements/uv.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
+	@touch $@
+
+$(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+node_modules/.installed: package.json package-lock.json
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@

@@ -1,0 +1,52 @@
+"""What the gateway's port answers while the gateway is not there yet: why, and that it is worth coming back.
+
+Owns      the answers before the chain was reached and the lanes were taken up again.
+Leaves    everything else to `api.gateway_app`, which takes its place.
+"""
+
+from collections.abc import Callable
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+RETRY_AFTER_S = 2.0
+
+
+class Front:
+    """The ASGI application of the port: first the starting one, then the real one."""
+
+    def __init__(self, reason: Callable[[], str]) -> None:
+        self._app: ASGIApp = _starting(reason)
+
+    def open(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _starting(reason: Callable[[], str]) -> Starlette:
+    async def healthz(request: Request) -> Response:
+        return JSONResponse({"status": "alive"})
+
+    async def readyz(request: Request) -> Response:
+        return JSONResponse({"ready": False, "reasons": [reason()]}, status_code=503)
+
+    async def rpc(request: Request) -> Response:
+        error = {
+            "code": -32005,
+            "message": f"the gateway is starting: {reason()}",
+            "data": {"retry_after_s": RETRY_AFTER_S},
+        }
+        return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=503)
+
+    return Starlette(
+        routes=[
+            Route("/healthz", healthz, methods=["GET"]),
+            Route("/readyz", readyz, methods=["GET"]),
+            Route("/rpc", rpc, methods=["POST"]),
+        ]
+    )

@@ -1,0 +1,66 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.making import gas
+from headrace.core.gas import GAS_PER_BYTE, SAMPLES_KEPT, GasBook
+from headrace.core.ports import GasGuess
+from headrace.workloads.tasks.workload import TaskContracts, Tasks
+
+
+def test_until_something_is_learned_the_workload_guesses() -> None:
+    assert gas(per_transaction=50_000, per_item=10_000).of_batch([100, 200]) == 70_000 + 300 * GAS_PER_BYTE
+
+
+def test_the_tail_leaves_the_last_item_its_whole_allowance() -> None:
+    limit = gas(per_transaction=0, per_item=0, tail=450_000).of_batch([0])
+    assert limit * 63 // 64 >= 450_000 - 1
+    assert (limit + 1) * 63 // 64 >= 450_000
+
+
+@given(st.integers(1, 100), st.integers(0, 500_000), st.integers(0, 2_000))
+def test_the_next_batch_like_the_last_gets_what_that_used_and_a_margin(count: int, item: int, size: int) -> None:
+    book = gas()
+    sizes = [size] * count
+    used = 50_000 + count * (item + size * GAS_PER_BYTE)
+    book.learn(gas_used=used, sizes=sizes)
+    assert used <= book.of_batch(sizes) <= used * 106 // 100
+
+
+def test_the_dearest_of_the_recent_batches_counts() -> None:
+    book = gas()
+    for item in (10_000, 30_000, 20_000):
+        book.learn(gas_used=50_000 + 2 * item, sizes=[0, 0])
+    assert book.per_item == 30_000 * 106 // 100
+
+
+def test_a_dear_batch_is_forgotten_after_many_cheap_ones() -> None:
+    book = gas()
+    book.learn(gas_used=50_000 + 90_000, sizes=[0])
+    for _ in range(SAMPLES_KEPT):
+        book.learn(gas_used=50_000 + 10_000, sizes=[0])
+    assert book.per_item == 10_600
+
+
+def test_a_batch_that_used_less_than_its_bytes_teaches_nothing_negative() -> None:
+    book = gas()
+    book.learn(gas_used=21_000, sizes=[10_000])
+    assert book.per_item == 0
+
+
+def test_after_a_batch_ran_dry_the_next_one_gets_a_quarter_more_at_once() -> None:
+    book = gas(per_item=100_000)
+    book.starved()
+    assert book.per_item >= 125_000
+
+
+def test_forms_of_a_workload_learn_apart() -> None:
+    tasks = Tasks(
+        TaskContracts(task_manager=bytes(20), batch=bytes(20), item_gas=450_000),  # type: ignore[arg-type]
+        read_revert=lambda data: None,  # type: ignore[arg-type,return-value]
+    )
+    book = GasBook()
+    book.of(tasks, "create").learn(gas_used=10**6, sizes=[0])
+    guess: GasGuess = tasks.gas_guess("respond")
+    assert book.of(tasks, "respond").per_item == guess.per_item
+    assert book.of(tasks, "create").per_item != tasks.gas_guess("create").per_item
+    assert book.of(tasks, "create") is book.of(tasks, "create")

@@ -1,0 +1,118 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.making import gas, operation
+from headrace.core.gas import GAS_PER_BYTE
+from headrace.core.operation import Operation
+from headrace.core.packing import ENVELOPE_BYTES, Limits, fits_about, pack
+
+ROOMY = Limits(
+    gas_per_transaction=16_000_000,
+    bytes_per_transaction=131_072,
+    operations_per_transaction=120,
+    transactions=4,
+    gas_total=60_000_000,
+)
+
+
+def size(one: Operation) -> int:
+    return len(one.payload)
+
+
+@st.composite
+def limits(draw: st.DrawFn) -> Limits:
+    return Limits(
+        gas_per_transaction=draw(st.integers(60_000, 400_000)),
+        bytes_per_transaction=draw(st.integers(ENVELOPE_BYTES, ENVELOPE_BYTES + 5_000)),
+        operations_per_transaction=draw(st.integers(1, 8)),
+        transactions=draw(st.integers(0, 5)),
+        gas_total=draw(st.integers(0, 1_500_000)),
+    )
+
+
+many = st.lists(st.integers(0, 4_000), max_size=40).map(
+    lambda sizes: [operation(str(i), size=s) for i, s in enumerate(sizes)]
+)
+
+
+@given(many, limits(), st.integers(0, 60_000))
+def test_no_batch_exceeds_a_limit(operations: list[Operation], bounds: Limits, tail: int) -> None:
+    book = gas(tail=tail)
+    packed = pack(operations, gas=book, size=size, limits=bounds)
+
+    assert len(packed.batches) <= bounds.transactions
+    assert sum(batch.gas_limit for batch in packed.batches) <= bounds.gas_total
+    for batch in packed.batches:
+        sizes = [size(o) for o in batch.operations]
+        assert 0 < len(sizes) <= bounds.operations_per_transaction
+        assert batch.gas_limit == book.of_batch(sizes) <= bounds.gas_per_transaction
+        assert ENVELOPE_BYTES + sum(sizes) <= bounds.bytes_per_transaction
+
+
+@given(many, limits(), st.integers(0, 60_000))
+def test_nothing_is_lost_and_nothing_overtakes(operations: list[Operation], bounds: Limits, tail: int) -> None:
+    packed = pack(operations, gas=gas(tail=tail), size=size, limits=bounds)
+
+    travelling = [o for batch in packed.batches for o in batch.operations]
+    fitting = [o for o in operations if o not in packed.too_large]
+    assert [*travelling, *packed.left] == fitting
+    assert list(packed.too_large) == [o for o in operations if o in packed.too_large]
+
+
+@given(many, limits(), st.integers(0, 60_000))
+def test_what_is_too_large_would_not_fit_alone_either(
+    operations: list[Operation], bounds: Limits, tail: int
+) -> None:
+    book = gas(tail=tail)
+    for one in pack(operations, gas=book, size=size, limits=bounds).too_large:
+        assert (
+            book.of_batch([size(one)]) > bounds.gas_per_transaction
+            or ENVELOPE_BYTES + size(one) > bounds.bytes_per_transaction
+        )
+
+
+def test_with_room_for_all_they_travel_in_as_few_transactions_as_may_be() -> None:
+    operations = [operation(str(i)) for i in range(250)]
+    packed = pack(operations, gas=gas(), size=size, limits=ROOMY)
+    assert [len(batch.operations) for batch in packed.batches] == [120, 120, 10]
+    assert not packed.left
+
+
+def test_a_smaller_one_does_not_overtake_one_that_has_no_room_now() -> None:
+    room_for_one = Limits(
+        gas_per_transaction=10**6,
+        bytes_per_transaction=131_072,
+        operations_per_transaction=9,
+        transactions=1,
+        gas_total=gas().of_batch([100]) + 20_000,
+    )
+    operations = [operation("a"), operation("large", size=1_000), operation("small", size=0)]
+    packed = pack(operations, gas=gas(), size=size, limits=room_for_one)
+    assert [batch.operations for batch in packed.batches] == [(operations[0],)]
+    assert packed.left == tuple(operations[1:])
+
+
+def test_one_that_fits_no_transaction_is_named_and_the_others_go() -> None:
+    operations = [operation("a"), operation("huge", size=200_000), operation("b")]
+    packed = pack(operations, gas=gas(), size=size, limits=ROOMY)
+    assert packed.too_large == (operations[1],)
+    assert packed.batches[0].operations == (operations[0], operations[2])
+
+
+def test_how_many_fit_is_what_a_full_transaction_then_holds() -> None:
+    for item_bytes in (50, 500, 5_000):
+        about = fits_about(gas=gas(), item_bytes=item_bytes, limits=ROOMY)
+        operations = [operation(str(i), size=item_bytes) for i in range(200)]
+        packed = pack(operations, gas=gas(), size=size, limits=ROOMY)
+        assert len(packed.batches[0].operations) == about
+
+
+def test_at_least_one_fits_even_where_none_does() -> None:
+    tiny = Limits(
+        gas_per_transaction=10,
+        bytes_per_transaction=10,
+        operations_per_transaction=1,
+        transactions=1,
+        gas_total=10,
+    )
+    assert fits_about(gas=gas(), item_bytes=GAS_PER_BYTE, limits=tiny) == 1
