@@ -224,7 +224,7 @@ def test_outcomes_are_disjoint_and_sum_to_accepted_whatever_happens(
     report = report_of(journal, record, ended_at_s=ended_at_s, endings=endings)
     parts = Counter(report["valid"]["outcomes"])
     parts.update(report["poisoned"]["outcomes"])
-    assert sum(report["outcomes"].values()) == report["accepted"]  # type: ignore[arg-type]
+    assert sum(report["outcomes"].values()) == report["accepted"]
     assert +Counter(report["outcomes"]) == +parts
     assert report["valid"]["accepted"] + report["poisoned"]["accepted"] == report["accepted"]
     assert report["accepted"] + report["refused"] + report["unanswered"] == report["offered"] == len(fates)

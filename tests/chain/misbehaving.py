@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import deque
 from contextlib import suppress
+from typing import Any
 
 Plan = str | int | dict[str, object]
 
@@ -17,7 +18,7 @@ class Misbehaving:
 
     def __init__(self, *plans: Plan, status: int = 200) -> None:
         self.plans: deque[Plan] = deque(plans)
-        self.asked: list[str] = []
+        self.requests: list[dict[str, Any]] = []
         self.open = 0
         self.most_open = 0
         self.release = asyncio.Event()  # lets the silent ones end
@@ -25,6 +26,11 @@ class Misbehaving:
         self._server: asyncio.Server | None = None
         self._handlers: set[asyncio.Task[None]] = set()
         self.port = 0
+
+    @property
+    def asked(self) -> list[str]:
+        """The methods, in order."""
+        return [request["method"] for request in self.requests]
 
     @property
     def url(self) -> str:
@@ -61,7 +67,7 @@ class Misbehaving:
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.split("content-length:")[1].split("\r\n")[0])
         request = json.loads(await reader.readexactly(length))
-        self.asked.append(request["method"])
+        self.requests.append(request)
         self.open += 1
         self.most_open = max(self.most_open, self.open)
         try:
@@ -71,7 +77,7 @@ class Misbehaving:
         finally:
             self.open -= 1
 
-    async def _carry_out(self, plan: Plan, request: dict[str, object], writer: asyncio.StreamWriter) -> bool:
+    async def _carry_out(self, plan: Plan, request: dict[str, Any], writer: asyncio.StreamWriter) -> bool:
         match plan:
             case "drop":
                 return False

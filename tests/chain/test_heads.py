@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
@@ -243,6 +243,26 @@ async def test_a_node_that_refuses_to_subscribe_is_polled(node: RpcNode) -> None
             await listener.heard(1)
             await until(lambda: heads.trouble is not None)
             assert "eth_subscribe" in (heads.trouble or "")
+
+
+async def test_cancelled_while_it_connects_it_leaves_nothing(node: RpcNode, anvil: Anvil) -> None:
+    async with Relay(anvil.port) as relay:
+        relay.deaf = True  # the handshake never ends
+        heads = Heads(node, clock=HandClock(), poll_every_s=1, quiet_s=6, websocket=f"ws://127.0.0.1:{relay.port}")
+        async with listening(heads) as listener:
+            await listener.heard(1)
+            await until(lambda: relay.connected == 1)
+        assert not heads.listening
+
+
+async def test_leaving_the_loop_by_closing_it_leaves_nothing(node: RpcNode, anvil: Anvil) -> None:
+    heads = Heads(node, clock=HandClock(), poll_every_s=1, quiet_s=6, websocket=anvil.ws)
+    before = asyncio.all_tasks()
+    async with aclosing(aiter(heads)) as blocks:
+        async for block in blocks:
+            assert block == await node.head()
+            break
+    await until(lambda: not (asyncio.all_tasks() - before), within_s=3)
 
 
 @pytest.mark.parametrize("url", ["http://host/key", "ws://", "key"])

@@ -30,13 +30,13 @@ def test_data_goes_there_and_back(value: bytes) -> None:
     "bad", [None, 7, "", "0x", "0x01", "7", "0xg", "-0x1", "0x" + "f" * 65, " 0x1", "0x1\n", True]
 )
 def test_what_is_no_quantity_is_refused_by_name(bad: object) -> None:
-    with pytest.raises(Malformed, match="block.number: "):
+    with pytest.raises(Malformed, match=r"block\.number: "):
         read_quantity(bad, "block.number")
 
 
 @pytest.mark.parametrize("bad", [None, b"", "", "0x1", "00", "0xzz", "0x00\n", []])
 def test_what_is_no_data_is_refused_by_name(bad: object) -> None:
-    with pytest.raises(Malformed, match="log.data: "):
+    with pytest.raises(Malformed, match=r"log\.data: "):
         read_data(bad, "log.data")
 
 

@@ -8,7 +8,7 @@ from chain.test_receipts import BLOCK, RECEIPT
 from headrace.chain.endpoints import Endpoints
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
-from headrace.core.ports import NodeTrouble, Reverted
+from headrace.core.ports import NodeTrouble, Returned, Reverted
 from headrace.core.words import Address, BlockHash, BlockNumber, Fees, Nonce, Reply, TxHash
 from headrace.testing.clock import HandClock
 
@@ -62,7 +62,43 @@ async def test_what_is_neither_result_nor_revert_is_trouble(plan: Plan) -> None:
     async with Misbehaving(plan) as server:
         node, endpoints = node_on(server)
         with pytest.raises(NodeTrouble, match="eth_call"):
+            await node.call(to=TO, data=b"")
+        await endpoints.close()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"error": {"code": -32602, "message": "too many arguments, want at most 3"}},
+        {"error": {"code": -32602, "message": "Invalid number of params"}},
+        {"result": "0x" + (5).to_bytes(32).hex()},  # takes no notice
+        {"result": "0x"},
+    ],
+)
+async def test_a_node_without_block_overrides_is_found_out_once_and_asked_at_pending(answer: Plan) -> None:
+    async with Misbehaving(answer, {"result": "0x01"}) as server:
+        node, endpoints = node_on(server)
+        for _ in range(3):
+            assert await node.call(to=TO, data=b"", in_block=BlockNumber(5), timestamp=9) == Returned(b"\x01")
+        assert len(server.asked) == 4
+        assert server.requests[-1]["params"] == [
+            {"data": "0x", "to": "0x1212121212121212121212121212121212121212"},
+            "pending",
+        ]
+        with pytest.raises(NodeTrouble, match="knows no block overrides"):
+            await node.call(to=TO, data=b"", as_of=BlockNumber(4), in_block=BlockNumber(5))
+        await endpoints.close()
+
+
+async def test_trouble_while_finding_out_about_overrides_decides_nothing() -> None:
+    number = "0x" + (0xB10C0000).to_bytes(32).hex()
+    trouble: Plan = {"error": {"code": -32000, "message": "header not found"}}
+    async with Misbehaving(trouble, {"result": number}, {"result": "0x01"}) as server:
+        node, endpoints = node_on(server)
+        with pytest.raises(NodeTrouble, match="header not found"):
             await node.call(to=TO, data=b"", in_block=BlockNumber(5))
+        assert await node.call(to=TO, data=b"", in_block=BlockNumber(5)) == Returned(b"\x01")
+        assert server.requests[-1]["params"][1:] == ["latest", {}, {"number": "0x5"}]
         await endpoints.close()
 
 

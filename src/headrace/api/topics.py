@@ -9,7 +9,7 @@ Leaves    the way to the client to `api.ws` and `api.waiting`. Of one event loop
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, assert_never
@@ -149,9 +149,7 @@ class Topics:
         if topic in listener.topics:
             return
         if len(listener.topics) >= self._per_listener_max:
-            raise TryLater(
-                f"{self._per_listener_max} subscriptions on one connection are the most; end some first"
-            )
+            raise TryLater(f"{self._per_listener_max} subscriptions on one connection are the most")
         if self.subscriptions >= self._subscriptions_max:
             raise TryLater(f"there are {self.subscriptions} subscriptions in all, that is the most")
         listener.topics[topic] = None
@@ -184,40 +182,44 @@ class Topics:
                 case BatchNews():
                     self._batch(news)
                 case OperationNews():
-                    operation = news.operation
-                    self._tell(operation_topic(operation), news.what, lambda _: updates.operation_ended(news))
-                    self._tell(Topic("ending", operation), news.what, lambda task: _task_ended(task, news))
+                    self._operation(news)
                 case EvaluationNews():
-                    self._tell(task_topic(news.subject), news.what, lambda _: updates.task_evaluated(news))
+                    topic = task_topic(news.subject)
+                    if topic in self._heard:
+                        self._tell(topic, Update(topic, news.what, _encode(updates.task_evaluated(news))))
                 case _:
                     assert_never(news)
         except Exception:  # the engine that tells us must go on; the truth is in the store, only an update is lost
-            log.exception("news could not be told: %r", type(news).__name__)
+            log.exception("news could not be told: %s", type(news).__name__)
 
     def _batch(self, news: BatchNews) -> None:
         heard = self._heard
         if BATCHES in heard:
-            self._tell(BATCHES, news.what, lambda _: updates.batch_moved(news))
+            self._tell(BATCHES, Update(BATCHES, news.what, _encode(updates.batch_moved(news))))
             if len(heard) == 1:
                 return
         for index, operation in enumerate(news.operations):
             topic = operation_topic(operation.id)
             if topic in heard and news.what != "settled":  # OperationNews tells the end
                 form = updates.operation_in_batch(operation, news, index=index)
-                self._tell(topic, news.what, lambda _, form=form: form)
+                self._tell(topic, Update(topic, news.what, _encode(form)))
             topic = task_topic(operation.subject)
             if topic in heard and operation.id not in news.without_effect:
                 form = updates.task_in_batch(operation, news, index=index)
-                self._tell(topic, str(form["event"]), lambda _, form=form: form)
+                self._tell(topic, Update(topic, str(form["event"]), _encode(form)))
 
-    def _tell(self, topic: Topic, event: str, form: Callable[[Topic], updates.Form]) -> None:
-        """`form` makes the update for the topic under which it is heard; it is asked only if somebody is there."""
-        listeners = self._heard.get(topic)
-        if listeners is None:
-            return
-        shown_as = next(iter(listeners.values()))  # the same for all who listen to one topic
-        update = Update(shown_as, event, msgspec.json.encode(form(shown_as)))
-        for listener in tuple(listeners):
+    def _operation(self, news: OperationNews) -> None:
+        topic = operation_topic(news.operation)
+        if topic in self._heard:
+            self._tell(topic, Update(topic, news.what, _encode(updates.operation_ended(news))))
+        ending = Topic("ending", news.operation)
+        if ending in self._heard:
+            task = next(iter(self._heard[ending].values()))  # an operation records one task, whoever listens
+            assert isinstance(task.key, bytes), task
+            self._tell(ending, Update(task, news.what, _encode(updates.task_ended(task.key, news))))
+
+    def _tell(self, topic: Topic, update: Update) -> None:
+        for listener in tuple(self._heard[topic]):
             listener.tell(update)
             if listener.too_slow.done():
                 self._forget(listener)
@@ -240,6 +242,5 @@ class Topics:
             self.unsubscribe(listener, topic)
 
 
-def _task_ended(task: Topic, news: OperationNews) -> updates.Form:
-    assert isinstance(task.key, bytes), task
-    return updates.task_ended(task.key, news)
+def _encode(form: updates.Form) -> bytes:
+    return msgspec.json.encode(form)

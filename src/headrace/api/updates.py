@@ -3,9 +3,9 @@
 Owns      the JSON of an update's `result`: {event, task_id | operation_id | batch_id, timestamp, data}.
 Leaves    who gets it to `api.topics`, the envelope around it to `api.ws`.
 
-The `status` of a task is one of processing, success, failed, timeout: the off-chain answer first; once there is one
-it stays `success` while the record travels (events batched, sent, mined, retracted, final), and becomes `failed` if
-the record cannot land. The `status` of an operation is its state.
+The `status` of a task is one of processing, success, failed, timeout: the off-chain answer first; once there is
+one it stays `success` while the record travels (events batched, sent, mined, retracted, final), and becomes
+`failed` if the record cannot land. The `status` of an operation is its state.
 """
 
 from collections.abc import Mapping

@@ -23,7 +23,7 @@ _DECIMAL: Final = re.compile(r"[0-9]{1,78}")
 _DATA: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _BARE_DATA: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2})*")
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
-_OPERATION_ID: Final = re.compile(r"[!-~]{1,%d}" % OPERATION_ID_CHARACTERS_MAX)
+_OPERATION_ID: Final = re.compile(f"[!-~]{{1,{OPERATION_ID_CHARACTERS_MAX}}}")
 _MADE_HERE: Final = "/create"  # the first half of a task that is recorded in two operations
 _SHOWN_CHARACTERS_MAX: Final = 80
 

@@ -5,10 +5,12 @@ Promises  what is not a clean answer is NodeTrouble, never a guess; `send` never
 Leaves    which endpoint answers to `chain.endpoints`, node text to `chain.replies`.
 
 Endpoints of one chain may be a block apart: after a fail-over the head may go back, and a block just seen may be
-unknown. Callers treat both as a reorg or as trouble that passes.
+unknown. Callers treat both as a reorg or as trouble that passes. What a node can do (block receipts, block
+overrides) is found out once, of whichever endpoint answers: endpoints of one chain should be of one kind.
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from headrace.chain.endpoints import Endpoints, RpcError
 from headrace.chain.hexes import (
@@ -22,7 +24,13 @@ from headrace.chain.hexes import (
     shown,
 )
 from headrace.chain.receipts import items, read_block, read_receipt
-from headrace.chain.replies import read_reply, says_no_such_method, says_reverted, says_unknown_block
+from headrace.chain.replies import (
+    read_reply,
+    says_no_such_method,
+    says_reverted,
+    says_unknown_block,
+    says_wrong_arguments,
+)
 from headrace.core.ports import NodeTrouble, Returned, Reverted
 from headrace.core.words import (
     Address,
@@ -36,7 +44,10 @@ from headrace.core.words import (
     TxHash,
 )
 
-_REVERT_DEPTH_MAX = 4
+_REVERT_DEPTH_MAX: Final = 4
+_NO_STATE_OVERRIDES: Final[Mapping[str, object]] = {}  # they stand between the block and its overrides
+_RETURNS_NUMBER: Final = bytes.fromhex("4360005260206000f3")  # NUMBER, MSTORE at 0, RETURN 32 bytes
+_PROBED_NUMBER: Final = 0xB10C_0000
 
 
 class RpcNode:
@@ -45,6 +56,7 @@ class RpcNode:
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
         self._knows_block_receipts: bool | None = None  # not asked yet
+        self._knows_overrides: bool | None = None  # not asked yet
 
     async def chain_id(self) -> ChainId:
         return ChainId(await self._quantity("eth_chainId"))
@@ -84,8 +96,12 @@ class RpcNode:
             overrides["number"] = quantity_text(in_block)
         if timestamp is not None:
             overrides["time"] = quantity_text(timestamp)
-        if overrides:
-            params += [{}, overrides]  # state overrides stand between; none
+        if overrides and await self._overrides_work():
+            params += [_NO_STATE_OVERRIDES, overrides]
+        elif overrides and as_of is None:
+            params[-1] = "pending"  # the nearest thing: the block that the node would make now
+        elif overrides:
+            raise NodeTrouble("eth_call: this node knows no block overrides, and it is asked about an older state")
         try:
             answer = await self._endpoints.ask("eth_call", *params)
         except RpcError as error:
@@ -186,6 +202,19 @@ class RpcNode:
             return read_block(answer)
         except Malformed as error:
             raise NodeTrouble(f"eth_getBlockByNumber: {error}") from error
+
+    async def _overrides_work(self) -> bool:
+        """Found out once: a node may refuse them, or take no notice."""
+        if self._knows_overrides is None:
+            probe: tuple[object, ...] = ({"data": data_text(_RETURNS_NUMBER)}, "latest", _NO_STATE_OVERRIDES)
+            try:
+                answer = await self._endpoints.ask("eth_call", *probe, {"number": quantity_text(_PROBED_NUMBER)})
+            except RpcError as error:
+                if not says_wrong_arguments(error.message, error.code):
+                    raise NodeTrouble(f"eth_call with block overrides: {error}") from error
+                answer = None
+            self._knows_overrides = answer == data_text(_PROBED_NUMBER.to_bytes(32))
+        return self._knows_overrides
 
     async def _receipts_one_by_one(self, block: BlockHash) -> Sequence[Receipt] | None:
         answer = await self._ask("eth_getBlockByHash", data_text(block), False)

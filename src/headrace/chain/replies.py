@@ -134,6 +134,7 @@ _NO_SUCH_METHOD: Final = (
     "not supported",
     "not implemented",
 )
+_WRONG_ARGUMENTS: Final = ("too many arguments", "too many parameters", "invalid param", "number of params")
 _UNKNOWN_BLOCK: Final = (
     "block not found",
     "unknown block",
@@ -171,6 +172,10 @@ def says_reverted(message: str, code: int | None = None) -> bool:
 def says_no_such_method(message: str, code: int | None = None) -> bool:
     text = message.lower()
     return code in (-32601, -32604) or any(phrase in text for phrase in _NO_SUCH_METHOD)
+
+
+def says_wrong_arguments(message: str, code: int | None = None) -> bool:
+    return code == -32602 or any(phrase in message.lower() for phrase in _WRONG_ARGUMENTS)
 
 
 def says_unknown_block(message: str, code: int | None = None) -> bool:

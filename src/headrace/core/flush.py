@@ -7,7 +7,7 @@ Leaves    what travels to `core.packing`.
 
 from dataclasses import dataclass, field
 from statistics import median
-from typing import Literal
+from typing import Final, Literal
 
 Mode = Literal["block", "interval"]
 
@@ -16,6 +16,10 @@ Mode = Literal["block", "interval"]
 class FlushPolicy:
     mode: Mode
     interval_s: float
+
+
+# Two ways to the same moment differ in the last place, and that is no second flush.
+HAIR_S: Final = 0.001
 
 
 @dataclass(slots=True)
@@ -84,7 +88,7 @@ def flush_at(
     if due is None or interval is None:
         return max(waiting_since + policy.interval_s, now)
     lead_s = min(lead_s, 0.6 * interval)
-    if last_flush_at >= due - lead_s:
+    if last_flush_at >= due - lead_s - HAIR_S:
         # This block has had its flush. What came after it waits for the next, or each would ride alone.
         return due + interval - lead_s
     return max(due - lead_s, now)

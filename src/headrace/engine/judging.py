@@ -53,5 +53,7 @@ class Judge:
             answer = await self._node.call(to=question.to, data=question.data)
             if not isinstance(answer, Returned):
                 raise NodeTrouble(f"a view of 0x{question.to.hex()} reverted")
+            if not answer.data:  # a node that has not this contract (yet): silence is not "nothing recorded"
+                raise NodeTrouble(f"a view of 0x{question.to.hex()} returned nothing: is there a contract?")
             answers.append(answer.data)
         return answers

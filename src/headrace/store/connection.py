@@ -13,9 +13,6 @@ from headrace.core.errors import NeedsOperator
 
 _BUSY_TIMEOUT_S: Final = 5.0  # somebody may have the file open in a console
 _CACHE_KIB: Final = 16 * 1024
-# Random keys rewrite the same index pages over and over: a longer log copies each of them back once (8000 pages of
-# 4 KiB are 32 MB, and measured three times cheaper per commit than SQLite's 1000).
-_CHECKPOINT_PAGES: Final = 1_000
 _WAL_KEPT_BYTES: Final = 64 * 1024 * 1024  # after a burst, give the rest of the log file back to the disk
 
 # Primary result codes that speak of the file or the machine, not of the statement: all that shared the
@@ -75,7 +72,6 @@ def _write_ahead(db: sqlite3.Connection, path: Path) -> None:
             file=str(path),
         )
     db.execute("PRAGMA synchronous = FULL")
-    db.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     db.execute(f"PRAGMA journal_size_limit = {_WAL_KEPT_BYTES}")
 
 

@@ -27,6 +27,16 @@ class Relay:
         answers = [await self._answer(call) for call in many]
         return web.json_response(answers if isinstance(body, list) else answers[0])
 
+    async def subscribe(self, request: web.Request) -> web.WebSocketResponse:
+        """Says yes to a subscription and hangs up, every time."""
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        call = await socket.receive_json()
+        self.asked[call["method"]] += 1
+        await socket.send_json({"jsonrpc": "2.0", "id": call["id"], "result": "0x1"})
+        await socket.close()
+        return socket
+
     async def _answer(self, call: dict[str, Any]) -> dict[str, Any]:
         method = call["method"]
         self.asked[method] += 1
@@ -47,6 +57,7 @@ async def relay_to(node_url: str) -> AsyncIterator[Relay]:
     relay = Relay(node_url)
     app = web.Application()
     app.router.add_post("/", relay.handle)
+    app.router.add_get("/", relay.subscribe)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

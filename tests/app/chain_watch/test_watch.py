@@ -13,7 +13,7 @@ from headrace.testing.anvil import Anvil
 
 
 def watch_of(emitter: Emitter, **options: object) -> ChainWatch:
-    return ChainWatch(emitter.anvil.http_url, [emitter.address], poll_s=0.01, **options)  # type: ignore[arg-type]
+    return ChainWatch(emitter.anvil.http_url, [emitter.address], poll_s=0.01, **options)
 
 
 @pytest.mark.parametrize("pushed", [False, True], ids=["polled", "pushed"])
@@ -170,7 +170,7 @@ async def test_a_node_without_block_receipts_is_read_by_logs_and_single_receipts
             for n in (1, 2):
                 await emitter.say(created(n), responded(n))
                 await anvil.mine()
-                await until(watch, lambda n=n: task_id(n) in watch.record.tasks)  # type: ignore[misc]
+                await until(watch, lambda n=n: task_id(n) in watch.record.tasks)
     assert all(seen.responses == 1 for seen in watch.record.tasks.values())
     assert all(seen.gas_used > 21_000 for seen in watch.record.transactions.values())
     assert relay.asked["eth_getBlockReceipts"] == 1  # not asked again once it said no
@@ -186,6 +186,19 @@ async def test_a_node_that_announces_a_block_before_it_has_its_receipts_is_asked
             await emitter.say(created(1))
             await anvil.mine()
             await until(watch, lambda: task_id(1) in watch.record.tasks)
+
+
+async def test_a_subscription_that_breaks_again_and_again_loses_no_block(anvil: Anvil, emitter: Emitter) -> None:
+    async with relay_to(anvil.http_url) as relay:
+        ws_url = relay.url.replace("http", "ws")
+        async with running(ChainWatch(relay.url, [emitter.address], ws_url=ws_url)) as watch:
+            for n in (1, 2, 3):
+                await emitter.say(created(n))
+                await anvil.mine(2)
+                await until(watch, lambda n=n: task_id(n) in watch.record.tasks)
+    assert relay.asked["eth_subscribe"] >= 3
+    first, last = watch.record.first_block, watch.record.last_block
+    assert first is not None and last is not None and watch.record.blocks_seen == last - first + 1
 
 
 async def test_blocks_without_transactions_cost_no_request(anvil: Anvil, emitter: Emitter) -> None:

@@ -32,7 +32,7 @@ class Time:
 
 
 def calls(url: str, time_: Time, **options: object) -> GatewayCalls:
-    return GatewayCalls(url, clock=time_.now, sleep=time_.sleep, **options)  # type: ignore[arg-type]
+    return GatewayCalls(url, clock=time_.now, sleep=time_.sleep, **options)
 
 
 def first_tries(*answers: Answer) -> Callable[[str, int], Answer]:

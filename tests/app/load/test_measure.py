@@ -104,9 +104,9 @@ async def test_a_run_from_the_first_request_to_the_report_agrees_with_an_indepen
 
 def _figures_hold_together(report: Report) -> None:
     for name in ("http_s", "answer_s", "onchain_create_s", "onchain_e2e_s"):
-        values = report[name]  # type: ignore[literal-required]
+        values = report[name]
         assert 0 < values["p50"] <= values["p95"] <= values["p99"] <= values["max"]
-    assert report["answer_s"]["p50"] <= report["onchain_e2e_s"]["p50"]  # type: ignore[operator]
+    assert report["answer_s"]["p50"] <= report["onchain_e2e_s"]["p50"]
     assert report["gas_per_operation"] > 0 and int(report["cost_wei"]) > 0
     assert 1 <= report["blocks"] <= report["transactions"]
 

@@ -93,7 +93,7 @@ async def test_the_journal_file_has_one_line_per_request(tmp_path: Path) -> None
         return certificate(operation_id)
 
     with Journal(path) as journal:
-        async with stand_in(answer) as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:  # type: ignore[arg-type]
+        async with stand_in(answer) as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:
             await offer(
                 OpenLoop(rate_per_s=1_000, seconds=0.003),
                 source(),

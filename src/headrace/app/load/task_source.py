@@ -116,21 +116,16 @@ def _address_and_amount(chance: random.Random) -> bytes:
 def _swap(chance: random.Random) -> bytes:
     """amountIn, amountOutMin, path (at byte 160), to, deadline; then the path: its length and its tokens."""
     path = [chance.randbytes(20) for _ in range(chance.randint(2, 4))]
-    head = (
-        chance.randint(1, MOST_TOKENS),
-        chance.randint(1, MOST_TOKENS),
-        160,
-        chance.randbytes(20),
-        SWAP_DEADLINE,
-    )
-    return b"".join(map(_word, (*head, len(path), *path)))
+    amounts = (chance.randint(1, MOST_TOKENS), chance.randint(1, MOST_TOKENS))
+    words: tuple[int | bytes, ...] = (*amounts, 160, chance.randbytes(20), SWAP_DEADLINE, len(path), *path)
+    return b"".join(_word(word) for word in words)
 
 
 MOST_TOKENS: Final = 10**24
 SWAP_DEADLINE: Final = 2_000_000_000  # unix seconds
 
 # Function signature as text, its selector, its arguments. Arguments are joined by hand: the ABI library
-# takes as long for them as all the rest of a request, and the load client shares the machine with what it measures.
+# takes as long for them as all the rest of a request, and the client shares the machine with what it measures.
 _CALLS: Final[Sequence[tuple[bytes, bytes, Callable[[random.Random], bytes]]]] = (
     (b"", b"", _plain_transfer),
     *(

@@ -42,6 +42,7 @@ TRY: Final = {
 SINGLE: Final = {
     CREATE: _selector(f"createNewTask({TASK})"),
     RESPOND: _selector(f"respondToTask({TASK},{RESPONSE},bytes)"),
+    CREATE_AND_RESPOND: _selector(f"createAndRespondToTask({TASK},{RESPONSE},bytes)"),
 }
 
 
@@ -56,7 +57,7 @@ def batch_calldata(form: str, payloads: Sequence[Payload], *, strict: bool) -> b
 
 
 def single_calldata(form: str, payload: Payload) -> bytes:
-    """Straight to TaskManager. There is no single call for create_and_respond."""
+    """Straight to TaskManager. (The source document's own has no single call for create_and_respond.)"""
     if form == CREATE:
         return SINGLE[form] + _arguments([_body(payload.task)])
     parts = [_body(payload.task), _body(payload.response), _bytes(payload.signature_data)]

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
 from headrace.core.ports import Effect, Seen
@@ -32,14 +33,24 @@ def read_logs(receipt: Receipt, *, task_manager: Address, batch_contract: Addres
     responded: dict[bytes, bytes] = {}
     failed: dict[int, bytes] = {}
     for log in receipt.logs:
-        if log.address == task_manager and log.topics[0] == NEW_TASK_CREATED:
-            created[log.topics[1]] = log.data[:32]
-        elif log.address == task_manager and log.topics[0] == TASK_RESPONDED:
-            responded[log.topics[1]] = log.data[:32]
-        elif log.address == batch_contract and log.topics[0] == BATCH_ITEM_FAILED:
-            (reason,) = abi_decode(["bytes"], log.data)
-            failed[int.from_bytes(log.topics[1], "big")] = reason
+        if len(log.topics) < 2:
+            continue  # none of ours: all three have an indexed argument
+        event, indexed = log.topics[0], log.topics[1]
+        if log.address == task_manager and event == NEW_TASK_CREATED:
+            created[indexed] = log.data[:32]
+        elif log.address == task_manager and event == TASK_RESPONDED:
+            responded[indexed] = log.data[:32]
+        elif log.address == batch_contract and event == BATCH_ITEM_FAILED:
+            failed[int.from_bytes(indexed, "big")] = _reason(log.data)
     return TaskLogs(created, responded, failed)
+
+
+def _reason(data: bytes) -> bytes:
+    try:
+        (reason,) = abi_decode(["bytes"], data)
+    except (DecodingError, OverflowError):
+        return data  # that the item failed is certain; why is shown raw
+    return bytes(reason)
 
 
 def seen_in(logs: TaskLogs, items: Sequence[tuple[str, bytes, Payload]], read_revert: ReadRevert) -> list[Seen]:

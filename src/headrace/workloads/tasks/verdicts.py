@@ -83,6 +83,9 @@ TABLE: Final[Mapping[str, Row]] = {
     "InvalidBLSSignature": _always(Verdict.REJECTED, "the aggregate signature does not verify"),
     "InvalidReferenceBlocknumber": _always(Verdict.REJECTED, "the reference block is not in the past"),
     "NoOperatorsAt": _always(Verdict.REJECTED, "no operator was registered at the reference block"),
+    "BLS12381_PrecompileFailed": _always(
+        Verdict.RETRY, "a BLS precompile failed: does this chain have EIP-2537?", costs_retry=True, operator=True
+    ),
     "Error": _always(Verdict.REJECTED, "the contract refused it"),
     "Panic": _always(Verdict.REJECTED, "the contract panicked"),
     "OnlyTaskGenerator": _always(

@@ -6,10 +6,11 @@ Leaves    the bytes to `tasks.batches`, the meaning of reverts to `tasks.verdict
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from eth_abi.abi import decode as abi_decode
+from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
 from headrace.core.operation import Operation
@@ -26,7 +27,7 @@ ALL_TASK_RESPONSES: Final = keccak(text="allTaskResponses(bytes32)")[:4]
 # Without their calldata (core.gas.GAS_PER_BYTE each): the first batches pay for the difference with a limit that
 # is too high, never with one that is too low. From then on receipts teach.
 ITEM_GAS: Final = {CREATE: 60_000, RESPOND: 190_000, CREATE_AND_RESPOND: 210_000}
-SINGLE_GAS: Final = {CREATE: 60_000, RESPOND: 250_000}
+SINGLE_GAS: Final = {CREATE: 60_000, RESPOND: 250_000, CREATE_AND_RESPOND: 270_000}
 BATCH_OVERHEAD_GAS: Final = 75_000  # 21,000 and the first, cold reads of the registry
 SINGLE_OVERHEAD_GAS: Final = 30_000
 
@@ -85,10 +86,12 @@ class Tasks:
             return {0: revert}
         if revert.selector != BATCH_PARTIAL_FAILURE:
             return None
-        (items,) = abi_decode(["(uint256,bytes32,bytes)[]"], revert.data[4:])
+        try:
+            (items,) = abi_decode(["(uint256,bytes32,bytes)[]"], revert.data[4:])
+        except (DecodingError, OverflowError):
+            return None  # cut short on its way, for one
         failed = {index: self._read_revert(reason) for index, _, reason in items}
-        assert all(index < count for index in failed), (failed, count)
-        return failed
+        return failed if failed and all(index < count for index in failed) else None
 
     def effects(self, operations: Sequence[Operation], receipt: Receipt) -> Sequence[Seen]:
         logs = effects.read_logs(
@@ -104,7 +107,11 @@ class Tasks:
         return []
 
     def judge(self, operation: Operation, revert: Revert, answers: Sequence[bytes]) -> Judgement:
-        return verdicts.judge(operation.form, Payload.unpack(operation.payload), revert, answers)
+        judgement = verdicts.judge(operation.form, Payload.unpack(operation.payload), revert, answers)
+        if judgement.verdict is Verdict.WAIT and revert.name == "TaskMismatch" and operation.form != operation.kind:
+            # It went on as respond-only, and then a reorg took the task away: it can create that itself.
+            return replace(judgement, form=operation.kind)
+        return judgement
 
     def probe(self, operation: Operation) -> Sequence[Call]:
         return [self._ask(ALL_TASK_HASHES, operation), self._ask(ALL_TASK_RESPONSES, operation)]

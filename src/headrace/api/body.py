@@ -1,0 +1,85 @@
+"""Reads a request's body within bounds, before anything is decoded.
+
+Owns      the bytes of all bodies that are in the house at the same time.
+Promises  no body is read past its bound, none is waited for without end, none nests deeper than the bound.
+"""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.requests import Request
+
+from headrace.api.services import Limits
+
+_DISCARDED_BY_SERVER_MAX: Final = 16 << 20
+# Everything but the brackets outside of strings. An unfinished string reaches to the end: each byte is looked at
+# once, whatever the quotes and backslashes in it. Possessive (`*+`), so there is nothing to try again.
+_NO_BRACKET: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[^"{}\[\]]++', re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class NotRead(Exception):
+    """`status`: of HTTP. `hang_up`: what is still on its way is not worth waiting for."""
+
+    status: int
+    message: str
+    hang_up: bool = False
+
+
+class Bodies:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self.held_bytes = 0
+
+    @asynccontextmanager
+    async def body_of(self, request: Request) -> AsyncIterator[bytes]:
+        """Held until left. Raises NotRead; ClientDisconnect where the client is gone."""
+        self._refuse_announced(request)
+        body = bytearray()
+        try:
+            try:
+                async with asyncio.timeout(self._limits.body_read_s):
+                    async for chunk in request.stream():
+                        self.held_bytes += len(chunk)
+                        body += chunk
+                        self._refuse_grown(body)
+            except TimeoutError:
+                message = f"the body did not arrive within {self._limits.body_read_s:g} s"
+                raise NotRead(408, message, hang_up=True) from None
+            yield bytes(body)
+        finally:
+            self.held_bytes -= len(body)
+
+    def _refuse_announced(self, request: Request) -> None:
+        announced = request.headers.get("content-length", "")
+        if announced.isdecimal() and int(announced) > self._limits.body_bytes_max:
+            raise NotRead(
+                413,
+                f"the body has {announced} bytes, at most {self._limits.body_bytes_max} are read",
+                hang_up=int(announced) > _DISCARDED_BY_SERVER_MAX,
+            )
+
+    def _refuse_grown(self, body: bytearray) -> None:
+        if len(body) > self._limits.body_bytes_max:
+            raise NotRead(413, f"the body has more than {self._limits.body_bytes_max} bytes", hang_up=True)
+        if self.held_bytes > self._limits.bodies_bytes_max:
+            raise NotRead(503, "too many large requests at the same time", hang_up=True)
+
+
+def nests_deeper(body: bytes, depth_max: int) -> bool:
+    """Whether objects and arrays nest deeper than that. Says nothing about whether it is JSON otherwise."""
+    if body.count(b"{") + body.count(b"[") <= depth_max:
+        return False
+    depth = 0
+    for bracket in _NO_BRACKET.sub(b"", body):
+        if bracket in b"{[":
+            depth += 1
+            if depth > depth_max:
+                return True
+        else:
+            depth -= 1
+    return False
