@@ -7,6 +7,7 @@ import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {FailedItem, Task, TaskResponse} from "../src/types/TaskTypes.sol";
 import {BatchTest} from "./base/BatchTest.sol";
 import {vm} from "./base/Vm.sol";
+import {GasEater} from "./mocks/PolicyClients.sol";
 import {Shouting} from "./mocks/Shouting.sol";
 
 /// @notice What happens when gas runs low. The first part of BatchTaskManager.tree is in BatchTaskManager.t.sol.
@@ -15,6 +16,9 @@ contract BatchTaskManagerGasTest is BatchTest {
 
     /// @dev Below this, the transaction can run out before anything was tried; then it reverts as a whole.
     uint256 private constant ENOUGH_TO_RECORD_ALL = 150_000;
+
+    /// @dev Just what a good item needs here.
+    uint256 private constant TIGHT_ITEM_GAS = 199_000;
 
     function testFuzz_Try_WhenGasRunsLow_NoItemIsBlamed(uint256 gasGiven) external {
         gasGiven = ENOUGH_TO_RECORD_ALL + gasGiven % 2_000_000;
@@ -83,6 +87,39 @@ contract BatchTaskManagerGasTest is BatchTest {
             else vm.assertFalse(starved, "once gas is short it stays short");
             vm.assertEq(failures[i].reason.length, starved ? 100 : 512, "a long reason is cut");
         }
+    }
+
+    function testFuzz_RecordingNeverRunsOut_WhenItemsUseAllTheyGet(uint256 gasGiven) external {
+        batches = new BatchTaskManager(ITaskManager(address(new GasEater())), LANE);
+        (Task[] memory tasks,,) = goodBatch(1, ITEMS);
+        gasGiven = ENOUGH_TO_RECORD_ALL + gasGiven % 3_500_000;
+        vm.recordLogs();
+        vm.prank(LANE);
+        batches.tryBatchCreateTasks{gas: gasGiven}(tasks);
+        FailedItem[] memory failures = emittedFailures();
+        vm.assertEq(failures.length, ITEMS, "each is told");
+        uint256 tried;
+        while (tried < ITEMS && bytes4(failures[tried].reason) == IBatchTaskManager.ItemLikelyOutOfGas.selector) {
+            ++tried;
+        }
+        for (uint256 i = tried; i < ITEMS; ++i) {
+            _assertStarved(failures[i], i, tasks[i].taskId);
+        }
+    }
+
+    /// @dev With no room between what an item needs and what it may use, being given a little less would show.
+    function testFuzz_WhenItemGasIsTight_ItIsGivenWholeOrNotAtAll(uint256 gasGiven) external {
+        (Task[] memory tasks, TaskResponse[] memory responses, bytes[] memory signatures) = goodBatch(1, 1);
+        vm.prank(OWNER);
+        batches.setItemGas(TIGHT_ITEM_GAS);
+        vm.recordLogs();
+        vm.prank(LANE);
+        batches.tryBatchCreateAndRespondToTasks{gas: TIGHT_ITEM_GAS + gasGiven % 60_000}(
+            tasks, responses, signatures
+        );
+        FailedItem[] memory failures = emittedFailures();
+        if (failures.length == 0) assertAnswered(tasks[0], responses[0]);
+        else _assertStarved(failures[0], 0, tasks[0].taskId);
     }
 
     function testFuzz_WhenItemGasIsTooSmall_NoItemIsBlamed(uint256 itemGas) external {

@@ -16,7 +16,7 @@ import pytest
 from headrace.chain.endpoints import Endpoints
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
-from headrace.core.words import Address, ChainId
+from headrace.core.words import Address, ChainId, Receipt, TxHash
 from headrace.testing.anvil import find_anvil
 
 CHAIN = ChainId(31337)
@@ -52,6 +52,14 @@ async def until(happened: Callable[[], bool], *, within_s: float = 10.0) -> None
     async with asyncio.timeout(within_s):
         while not happened():  # noqa: ASYNC110 - what is waited for has no event of its own
             await asyncio.sleep(0.005)
+
+
+async def mined(node: RpcNode, hash: TxHash, *, within_s: float = 10.0) -> Receipt:
+    """Anvil mines for each transaction, but answers before it has."""
+    async with asyncio.timeout(within_s):
+        while (receipt := await node.receipt(hash)) is None:
+            await asyncio.sleep(0.005)
+    return receipt
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from chain.conftest import (
     REVERTS_EMPTY,
     REVERTS_WITH_BLOCK,
     TELLS_BLOCK,
+    mined,
 )
 from headrace.chain.endpoints import Endpoints
 from headrace.chain.node import RpcNode
@@ -77,8 +78,7 @@ async def test_sent_bytes_are_in_the_pool_mined_and_found_again(node: RpcNode, s
     attempt = signer.sign(chain=CHAIN, nonce=Nonce(0), to=LOGS, data=b"", gas_limit=60_000, fees=FEES)
     assert await node.send(attempt.raw) == (Reply.IN_POOL, "accepted")
 
-    receipt = await node.receipt(attempt.hash)
-    assert receipt is not None
+    receipt = await mined(node, attempt.hash)
     assert receipt.ok
     assert receipt.transaction == attempt.hash
     assert receipt.gas_price_wei <= FEES.max_fee_wei
@@ -118,7 +118,9 @@ async def test_a_fee_under_the_base_fee_must_be_raised(node: RpcNode, signer: Lo
 
 
 async def test_a_spent_nonce_asks_for_the_receipt(node: RpcNode, signer: LocalSigner) -> None:
-    await node.send(signer.sign_no_op(chain=CHAIN, nonce=Nonce(0), fees=FEES).raw)
+    first = signer.sign_no_op(chain=CHAIN, nonce=Nonce(0), fees=FEES)
+    await node.send(first.raw)
+    await mined(node, first.hash)
     again = signer.sign(chain=CHAIN, nonce=Nonce(0), to=LOGS, data=b"", gas_limit=60_000, fees=FEES)
     assert (await node.send(again.raw))[0] is Reply.LOOK_FOR_RECEIPT
 

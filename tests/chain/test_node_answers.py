@@ -2,7 +2,7 @@
 
 import pytest
 
-from chain.conftest import CHAIN, LOGS
+from chain.conftest import CHAIN, LOGS, mined
 from chain.misbehaving import Misbehaving, Plan
 from chain.test_receipts import BLOCK, RECEIPT
 from headrace.chain.endpoints import Endpoints
@@ -195,8 +195,7 @@ async def test_the_one_by_one_way_gives_what_the_block_way_gives_on_a_real_chain
 ) -> None:
     attempt = signer.sign(chain=CHAIN, nonce=Nonce(0), to=LOGS, data=b"", gas_limit=60_000, fees=FEES)
     await node.send(attempt.raw)
-    receipt = await node.receipt(attempt.hash)
-    assert receipt is not None
+    receipt = await mined(node, attempt.hash)
     without = RpcNode(endpoints)
     without._knows_block_receipts = False
     assert await without.receipts(receipt.block_hash) == await node.receipts(receipt.block_hash) == [receipt]

@@ -34,7 +34,7 @@ def write_fates(
     if landed:
         promote_followers(db, id_list(landed))
     if returned:
-        hopeless += _hold(db, returned)
+        written += _hold(db, returned, now=now)
     return written + cancel_followers(db, hopeless, now=now)
 
 
@@ -56,6 +56,13 @@ def cancel_followers(db: sqlite3.Connection, ended: Sequence[OperationId], *, no
         cancelled += step
         ended = [ending.operation for ending in step]
     return cancelled
+
+
+def cancel_if_hopeless(db: sqlite3.Connection, waiting: Sequence[OperationId], *, now: float) -> list[Ending]:
+    """Those of them whose predecessor ended without effect, and all that come after them."""
+    rows = db.execute(_SQL["cancel_if_hopeless"], {"ids": id_list(waiting), "now": now})
+    cancelled = [ending_from(row) for row in rows]
+    return cancelled + cancel_followers(db, [ending.operation for ending in cancelled], now=now)
 
 
 def add_notes(db: sqlite3.Connection, notes: Iterable[Note], *, at: float) -> None:
@@ -110,9 +117,9 @@ def _return_unless_done(db: sqlite3.Connection, returns: Sequence[Return]) -> li
     return returned
 
 
-def _hold(db: sqlite3.Connection, returned: Sequence[OperationId]) -> list[OperationId]:
-    """Who cannot travel because of these returns waits. Answers with predecessors that are gone for good."""
+def _hold(db: sqlite3.Connection, returned: Sequence[OperationId], *, now: float) -> list[Ending]:
+    """Whoever cannot travel because of these returns waits, or ends if there is nothing left to wait for."""
     ids = id_list(returned)
     db.execute(_SQL["hold_unless_predecessor_has_effect"], {"ids": ids})
     hold_followers(db, ids)
-    return changed_ids(db.execute(_SQL["predecessors_without_effect"], {"ids": ids}).fetchall())
+    return cancel_if_hopeless(db, returned, now=now)

@@ -4,18 +4,15 @@ import sqlite3
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from headrace.core.operation import Ending, Operation, Return
+from headrace.core.operation import Ending, Operation, Return, Stage
 from headrace.core.ports import Added, Note
-from headrace.core.words import Address, BlockNumber, ChainId, OperationId, Outcome
-from headrace.store.endings import add_notes, cancel_followers, write_fates
+from headrace.core.words import Address, BlockNumber, ChainId, OperationId
+from headrace.store.endings import add_notes, cancel_followers, cancel_if_hopeless, write_fates
 from headrace.store.machinery import Machinery
 from headrace.store.queries import load_queries
-from headrace.store.rows import Values, ending_from, id_list, operation_from, operation_values
+from headrace.store.rows import ending_from, id_list, operation_from, operation_values
 
 _SQL: Final = load_queries("operations")
-
-_QUEUED: Final[Values] = {"stage": "queued", "outcome": None, "reason": "", "done_at": None}
-_WAITING: Final[Values] = {**_QUEUED, "stage": "waiting"}
 
 
 class SqliteOperations(Machinery):
@@ -88,9 +85,11 @@ def add_each(db: sqlite3.Connection, operations: Sequence[Operation], *, now: fl
 
 
 def _add(db: sqlite3.Connection, operation: Operation, *, now: float) -> Added:
-    start = _QUEUED if operation.after is None else _start_after(db, operation.after, now=now)
-    added = db.execute(_SQL["add_operation_if_new"], {**operation_values(operation), **start}).rowcount
-    if added:
+    stage = Stage.QUEUED if operation.after is None else _start_after(db, operation.after)
+    values = {**operation_values(operation), "stage": stage.value}
+    if db.execute(_SQL["add_operation_if_new"], values).rowcount:
+        if stage is Stage.WAITING:
+            cancel_if_hopeless(db, [operation.id], now=now)
         return Added.FRESH
     row = db.execute(_SQL["content_of_operation"], {"id": operation.id}).fetchone()
     if row is None:
@@ -98,13 +97,8 @@ def _add(db: sqlite3.Connection, operation: Operation, *, now: float) -> Added:
     return Added.SAME if row["content"] == operation.content else Added.OTHER_CONTENT
 
 
-def _start_after(db: sqlite3.Connection, predecessor: OperationId, *, now: float) -> Values:
-    row = db.execute(_SQL["predecessor"], {"id": predecessor}).fetchone()
+def _start_after(db: sqlite3.Connection, predecessor: OperationId) -> Stage:
+    row = db.execute(_SQL["predecessor_has_effect"], {"id": predecessor}).fetchone()
     if row is None:
         raise KeyError(predecessor)
-    if row["has_effect"]:
-        return _QUEUED
-    if row["outcome"] is None:
-        return _WAITING
-    reason = f"operation {predecessor}, which it comes after, ended {row['outcome']}"
-    return {"stage": "done", "outcome": Outcome.CANCELLED.value, "reason": reason, "done_at": now}
+    return Stage.QUEUED if row["has_effect"] else Stage.WAITING

@@ -47,9 +47,10 @@ CREATE TABLE operations (
     CHECK (revert_name IS NULL OR revert_data IS NOT NULL)
 ) STRICT;
 
--- Two unfinished operations of one kind must not want the same effect.
+-- Two unfinished operations of one kind must not want the same effect. (Unfinished is written as having no outcome
+-- wherever an index needs no stage: a claim or a seal then leaves that index alone.)
 CREATE UNIQUE INDEX operations_one_unfinished_per_subject ON operations (subject, workload, kind, chain)
-    WHERE stage <> 'done';
+    WHERE outcome IS NULL;
 CREATE INDEX operations_subject ON operations (subject);
 -- The queue. Who waits or rests is not in it, so a long backlog of either costs a claim nothing.
 CREATE INDEX operations_queue ON operations (chain, workload, seq) WHERE stage = 'queued' AND not_before IS NULL;
@@ -57,9 +58,9 @@ CREATE INDEX operations_resting ON operations (not_before) WHERE stage = 'queued
 CREATE INDEX operations_open ON operations (stage) WHERE stage <> 'done';
 CREATE INDEX operations_after ON operations (after) WHERE after IS NOT NULL;
 CREATE INDEX operations_deadline ON operations (chain, deadline)
-    WHERE deadline IS NOT NULL AND stage IN ('waiting', 'queued', 'claimed');
+    WHERE deadline IS NOT NULL AND outcome IS NULL;
 CREATE INDEX operations_deadline_block ON operations (chain, deadline_block)
-    WHERE deadline_block IS NOT NULL AND stage IN ('waiting', 'queued', 'claimed');
+    WHERE deadline_block IS NOT NULL AND outcome IS NULL;
 CREATE INDEX operations_wait ON operations (chain, wait_until) WHERE wait_until IS NOT NULL AND stage = 'waiting';
 CREATE INDEX operations_unhappy ON operations (outcome) WHERE outcome IS NOT NULL AND outcome <> 'landed';
 
@@ -96,12 +97,7 @@ CREATE TABLE outcomes (
 INSERT INTO outcomes (outcome, operations) VALUES
     ('landed', 0), ('already_done', 0), ('conflict', 0), ('rejected', 0), ('expired', 0), ('cancelled', 0);
 
-CREATE TRIGGER outcomes_count AFTER UPDATE OF stage ON operations WHEN NEW.stage = 'done'
-BEGIN
-    UPDATE outcomes SET operations = operations + 1 WHERE outcome = NEW.outcome;
-END;
-
-CREATE TRIGGER outcomes_count_at_once AFTER INSERT ON operations WHEN NEW.stage = 'done'
+CREATE TRIGGER outcomes_count AFTER UPDATE OF outcome ON operations WHEN NEW.outcome IS NOT NULL
 BEGIN
     UPDATE outcomes SET operations = operations + 1 WHERE outcome = NEW.outcome;
 END;

@@ -22,13 +22,17 @@ UPDATE operations SET stage = 'waiting'
 WHERE id IN (SELECT value FROM json_each(:ids)) AND stage = 'queued' AND after IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM operations_with_effect AS e WHERE e.id = operations.after);
 
--- name: predecessors_without_effect
--- What these wait for, where that has ended and will never be on the chain.
-SELECT DISTINCT p.id
-FROM json_each(:ids) AS returned
-CROSS JOIN operations AS o ON o.id = returned.value
-CROSS JOIN operations AS p ON p.id = o.after
-WHERE o.stage = 'waiting' AND p.outcome IN ('conflict', 'rejected', 'expired', 'cancelled');
+-- name: cancel_if_hopeless
+-- Ends those that wait for something that has ended and will never be on the chain.
+UPDATE operations SET
+    stage = 'done', outcome = 'cancelled', done_at = :now, not_before = NULL,
+    reason = (SELECT 'operation ' || p.id || ', which it comes after, ended ' || p.outcome
+              FROM operations AS p WHERE p.id = operations.after),
+    revert_data = NULL, revert_name = NULL, revert_args = NULL
+WHERE id IN (SELECT value FROM json_each(:ids)) AND stage = 'waiting'
+  AND EXISTS (SELECT 1 FROM operations AS p
+              WHERE p.id = operations.after AND p.outcome IN ('conflict', 'rejected', 'expired', 'cancelled'))
+RETURNING id, outcome, reason, revert_data, revert_name, revert_args;
 
 -- name: promote_followers
 -- Queues whoever waited for one of these, if its effect is there.

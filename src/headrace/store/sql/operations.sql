@@ -2,18 +2,18 @@
 -- Saves it, unless its id is here already or an unfinished operation wants the same effect.
 INSERT INTO operations (
     id, content, workload, kind, form, chain, subject, payload, received_at, after, wait_until, deadline,
-    deadline_block, retries, stage, outcome, reason, done_at
+    deadline_block, retries, stage
 ) VALUES (
     :id, :content, :workload, :kind, :form, :chain, :subject, :payload, :received_at, :after, :wait_until, :deadline,
-    :deadline_block, :retries, :stage, :outcome, :reason, :done_at
+    :deadline_block, :retries, :stage
 ) ON CONFLICT DO NOTHING;
 
 -- name: content_of_operation
 SELECT content FROM operations WHERE id = :id;
 
--- name: predecessor
--- What an operation that comes after this one needs to know of it.
-SELECT o.outcome, EXISTS (SELECT 1 FROM operations_with_effect AS e WHERE e.id = o.id) AS has_effect
+-- name: predecessor_has_effect
+-- Returns no row when there is no such operation.
+SELECT EXISTS (SELECT 1 FROM operations_with_effect AS e WHERE e.id = o.id) AS has_effect
 FROM operations AS o WHERE o.id = :id;
 
 -- name: wake_rested
@@ -55,10 +55,10 @@ UPDATE operations SET
     END
 WHERE seq IN (
     SELECT seq FROM operations
-    WHERE chain = :chain AND deadline_block <= :head AND stage IN ('waiting', 'queued', 'claimed')
+    WHERE chain = :chain AND deadline_block <= :head AND outcome IS NULL AND stage IN ('waiting', 'queued', 'claimed')
     UNION ALL
     SELECT seq FROM operations
-    WHERE chain = :chain AND deadline <= :now AND stage IN ('waiting', 'queued', 'claimed')
+    WHERE chain = :chain AND deadline <= :now AND outcome IS NULL AND stage IN ('waiting', 'queued', 'claimed')
     UNION ALL
     SELECT seq FROM operations
     WHERE chain = :chain AND wait_until <= :now AND stage = 'waiting'
