@@ -140,6 +140,20 @@ def test_poison_is_counted_apart_from_what_could_land() -> None:
     assert report["poisoned"]["outcomes"]["failed"] == 1
 
 
+def test_a_gateway_that_turns_good_tasks_away_cannot_look_good_by_what_is_left() -> None:
+    journal = journal_of(
+        entry(1),
+        entry(2, answer=Refused(-32603, "internal error")),
+        entry(3, answer=Unanswered("silence"), took_s=None),
+        entry(4, answer=Refused(-32615, "the policy's own no")),
+        entry(5, answer=Refused(-32615, "as expected"), kind=Kind.REFUSED),
+    )
+    record = record_of(block(1, transaction(1, created(1), responded(1)), seen_at_s=1.0))
+    valid = report_of(journal, record)["valid"]
+    assert (valid["due"], valid["accepted"]) == (3, 1)
+    assert round(valid["on_time_percent"] or 0) == 33
+
+
 def test_refusals_are_counted_by_code_and_silence_apart() -> None:
     journal = journal_of(
         entry(1, answer=Refused(-32615, "policy")),

@@ -57,7 +57,7 @@ async def until(happened: Callable[[], bool], *, within_s: float = 10.0) -> None
 async def mined(node: RpcNode, hash: TxHash, *, within_s: float = 10.0) -> Receipt:
     """Anvil mines for each transaction, but answers before it has."""
     async with asyncio.timeout(within_s):
-        while (receipt := await node.receipt(hash)) is None:
+        while (receipt := await node.receipt(hash)) is None:  # noqa: ASYNC110 - the chain tells nobody
             await asyncio.sleep(0.005)
     return receipt
 

@@ -265,6 +265,23 @@ async def test_leaving_the_loop_by_closing_it_leaves_nothing(node: RpcNode, anvi
     await until(lambda: not (asyncio.all_tasks() - before), within_s=3)
 
 
+async def test_whoever_is_cancelled_between_two_heads_closes_it(
+    node: RpcNode, endpoints: Endpoints, anvil: Anvil
+) -> None:
+    heads = Heads(node, clock=HandClock(), poll_every_s=1, quiet_s=6, websocket=anvil.ws)
+    before = asyncio.all_tasks()
+    blocks = aiter(heads)
+    await anext(blocks)
+    following = asyncio.create_task(anext(blocks))
+    await until(lambda: heads.listening)
+    await mine(endpoints)
+    await following
+    assert heads.listening
+    await heads.close()
+    assert not heads.listening
+    await until(lambda: not (asyncio.all_tasks() - before), within_s=3)
+
+
 @pytest.mark.parametrize("url", ["http://host/key", "ws://", "key"])
 def test_a_url_that_is_no_websocket_is_refused_without_being_shown(node: RpcNode, url: str) -> None:
     with pytest.raises(ValueError, match="ws://") as refused:

@@ -77,7 +77,9 @@ def test_an_offer_outlives_five_full_blocks() -> None:
         (0, 20_000_000, 0, 0),
     ],
 )
-def test_the_next_base_fee_is_that_of_eip_1559(base_fee: int, gas_limit: int, gas_used: int, expected: int) -> None:
+def test_the_next_base_fee_is_that_of_eip_1559(
+    base_fee: int, gas_limit: int, gas_used: int, expected: int
+) -> None:
     assert next_base_fee(base_fee_wei=base_fee, gas_used=gas_used, gas_limit=gas_limit) == expected
 
 

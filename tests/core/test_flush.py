@@ -1,3 +1,5 @@
+import itertools
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -123,7 +125,7 @@ def test_while_work_trickles_in_each_block_gets_at_most_one_flush(
         assert due is not None
         now = last = max(due, now)
         flushes.append(last)
-    for one, other in zip(flushes, flushes[1:], strict=False):
+    for one, other in itertools.pairwise(flushes):
         assert other - one >= 0.3 * interval  # not two for one block
 
 

@@ -48,7 +48,9 @@ class TransactionUnderFire(RuleBasedStateMachine):
             case InFlight(), Taken(since=since):
                 self.taken_at = since
             case Taken(), Void():
-                assert isinstance(fact, transactions.NonceTaken), "void only because a stranger still has the nonce"
+                assert isinstance(fact, transactions.NonceTaken), (
+                    "void only because a stranger still has the nonce"
+                )
                 assert self.taken_at is not None
                 assert fact.head - self.taken_at + 1 >= POLICY.confirmations, "void only when that is final"
             case Mined(), Settled():
@@ -184,7 +186,10 @@ class TransactionUnderFire(RuleBasedStateMachine):
     @invariant()
     def each_attempt_is_a_valid_replacement_of_the_one_before(self) -> None:
         for old, new in itertools.pairwise(self.signed):
-            for was, is_now in ((old.fees.max_fee_wei, new.fees.max_fee_wei), (old.fees.tip_wei, new.fees.tip_wei)):
+            for was, is_now in (
+                (old.fees.max_fee_wei, new.fees.max_fee_wei),
+                (old.fees.tip_wei, new.fees.tip_wei),
+            ):
                 assert is_now > was
                 assert is_now >= ceil_percent(was, 112)
 

@@ -7,6 +7,7 @@ class TestMine(StoreContract):
 
 from store.contract_evaluations import EvaluationsContract
 from store.contract_followers import FollowersContract
+from store.contract_life import LifeContract
 from store.contract_operations import OperationsContract
 from store.contract_reading import ReadingContract
 from store.contract_roundtrip import RoundtripContract
@@ -20,5 +21,6 @@ class StoreContract(
     EvaluationsContract,
     ReadingContract,
     RoundtripContract,
+    LifeContract,
 ):
     """All of it."""

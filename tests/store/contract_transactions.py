@@ -183,6 +183,24 @@ class TransactionsContract:
         assert [operation.id for operation in voyage.operations] == ["a", "b"]
         assert await settle(store, Settled(mined=mined(first)), endings=landed("a", "b")) == landed("b")
 
+    async def test_a_batch_returns_only_what_still_rides_in_it(self, store: Store) -> None:
+        first = await sealed(store, 0, "a", "b")
+        # The one exception of the rules: the target refuses a repeat, so it may travel again at once.
+        await store.judge([], [returned("a")], now=NOW)
+        assert await claim(store) == ["a"]
+        await seal(store, in_flight(1), ["a"])
+        await settle(store, Void(in_flight=first), returns=[returned("a"), returned("b")])
+        assert await stages(store, "a", "b") == ["sealed", "queued"]
+
+    async def test_a_batch_that_landed_ends_even_what_rides_elsewhere_by_now(self, store: Store) -> None:
+        first = await sealed(store, 0, "a")
+        await store.judge([], [returned("a")], now=NOW)
+        await claim(store)
+        second = in_flight(1)
+        await seal(store, second, ["a"])
+        assert await settle(store, Settled(mined=mined(first)), endings=landed("a")) == landed("a")
+        assert await settle(store, Settled(mined=mined(second)), endings=[ended("a", Outcome.ALREADY_DONE)]) == []
+
     async def test_notes_are_saved_with_every_step(self, store: Store) -> None:
         await store.add_operations([an_operation("a")])
         await claim(store)

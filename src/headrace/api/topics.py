@@ -91,6 +91,7 @@ class Listener:
         self._arrived, self._room = asyncio.Event(), asyncio.Event()
         self._room.set()
         self.topics: dict[Topic, Topic | None] = {}  # and the `ending` that goes with it
+        self.heard_something = False
         self.too_slow: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def tell(self, message: Update | bytes) -> None:

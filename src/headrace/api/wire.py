@@ -153,7 +153,7 @@ def hexed(value: bytes) -> str:
 
 
 def jsonable(value: object) -> object:
-    """The same with bytes as hex, all the way down: what errors and news carry is often bytes."""
+    """The same in JSON's own types, bytes as hex: for what errors and news carry."""
     match value:
         case bytes():
             return hexed(value)
@@ -161,8 +161,10 @@ def jsonable(value: object) -> object:
             return {str(key): jsonable(inner) for key, inner in value.items()}
         case list() | tuple():
             return [jsonable(inner) for inner in value]
-        case _:
+        case None | bool() | int() | float() | str():
             return value
+        case _:
+            return str(value)
 
 
 def _checksummed(digits: str) -> str:

@@ -14,6 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from headrace.api.gateway import gateway_app
+from headrace.api.server import gateway_server
 from headrace.api.services import LaneReport, Limits, Services
 from headrace.api.starting import Front
 from headrace.api.tasks_acceptor import TasksAcceptor
@@ -22,7 +23,7 @@ from headrace.app.clock import SystemClock
 from headrace.app.deploying import BATCH, REGISTRY, TASK_MANAGER
 from headrace.app.engine_room import EngineRoom, build_engine
 from headrace.app.keys import lane_signers
-from headrace.app.listening import HttpServer, bound_socket, say_listening
+from headrace.app.listening import bound_socket, say_listening
 from headrace.app.settings import BadSettings, Settings
 from headrace.app.task_contracts import Addresses, TaskChain, read_task_chain
 from headrace.chain import deployments
@@ -74,13 +75,13 @@ async def run_gateway(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store.path, clock=clock))
         listener = stack.enter_context(bound_socket(settings.gateway.host, settings.gateway.port))
-        server = HttpServer(front, grace_s=GRACE_S)
+        server = gateway_server(front, shutdown_max_s=GRACE_S)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         try:
             say_listening(settings.gateway.host, listener)
             await _until(stopping, _run(settings, store, signers, policies, clock, front, progress), serving)
         finally:
-            server.stop()
+            server.should_exit = True
             await serving
 
 
@@ -122,6 +123,7 @@ async def _run(
             quiet_s=HEADS_QUIET_S,
             websocket=chain.ws,
         )
+        stack.push_async_callback(heads.close)
         errors = Errors.of(*(load(name).abi for name in (TASK_MANAGER, BATCH, REGISTRY)))
         engine = build_engine(
             settings,

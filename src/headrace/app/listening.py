@@ -25,7 +25,7 @@ class HttpServer(uvicorn.Server):
                 access_log=False,
                 loop="uvloop",
                 http="httptools",
-                ws="websockets-sansio",
+                ws="none",
                 timeout_graceful_shutdown=grace_s,
             )
         )

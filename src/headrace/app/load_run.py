@@ -1,7 +1,7 @@
 """One load run against one gateway, from the first request to the report: what `demo` and `loadtest` share."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +10,7 @@ from headrace.app.chain_watch import ChainWatch
 from headrace.app.load.endings import ask_endings
 from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
+from headrace.app.load.landing import LiveCounts
 from headrace.app.load.machine import machine
 from headrace.app.load.measure import LoadRun, measure
 from headrace.app.load.process_stats import ProcessStats
@@ -46,13 +47,20 @@ async def run_load(
     send_only: bool = False,
     seed: int = 0,
     journal_file: Path | None = None,
+    on_counts: Callable[[LiveCounts], None] | None = None,
 ) -> Report:
     """Offers the load, waits for the chain, asks how those ended that left no trace. Raises ChainNotSeen."""
     watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url)
     method = Method.SEND_TASK if send_only else Method.CREATE_TASK
     source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
-    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=GatewayLimits())
+    calls = GatewayCalls(rpc_url(target.gateway_url), clock=time.monotonic, method=method, limits=GatewayLimits())
     progress = LoadProgress(profile.requests, trouble=lambda: watch.trouble)
+
+    def show(counts: LiveCounts) -> None:
+        progress.update(counts)
+        if on_counts is not None:
+            on_counts(counts)
+
     with Journal(journal_file) as journal, progress:
         async with calls as gateway:
             run = await measure(
@@ -63,7 +71,7 @@ async def run_load(
                 journal=journal,
                 late_limit_s=limits.late_limit_s,
                 stats=ProcessStats(target.pids),
-                on_counts=progress.update,
+                on_counts=show,
             )
             endings = await ask_endings(
                 gateway,
@@ -81,6 +89,12 @@ async def run_load(
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
     )
+
+
+def rpc_url(gateway_url: str) -> str:
+    """Where its JSON-RPC is: people give either."""
+    url = gateway_url.rstrip("/")
+    return url if url.endswith("/rpc") else f"{url}/rpc"
 
 
 def _without_effect(run: LoadRun) -> list[str]:

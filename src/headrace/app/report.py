@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, assert_never
 
 from headrace.app.chain_watch import TaskSeen
 from headrace.app.load.endings import SaidEnding
@@ -22,6 +22,7 @@ from headrace.app.percentiles import percentiles
 from headrace.app.report_costs import Carried
 from headrace.app.report_shape import VERSION, Outcomes, Part, ProfileFacts, Report
 
+POLICY_REFUSED: Final = -32615
 WITH_EFFECT: Final = frozenset({"landed", "already_done"})  # outcomes in the words of the gateway's API
 
 
@@ -107,8 +108,14 @@ def build_report(
         "rss_mb": {role: round(use.rss_peak_mb, 1) for role, use in run.use.items()},
         "unanswered": sum(isinstance(entry.answer, Unanswered) for entry in entries),
         "tries": sum(entry.attempts for entry in entries),
-        "valid": _part((e, landed) for e, landed in judged if e.kind is not Kind.POISON),
-        "poisoned": _part((e, landed) for e, landed in judged if e.kind is Kind.POISON),
+        "valid": _part(
+            [landed for entry, landed in judged if entry.kind is not Kind.POISON],
+            turned_away=sum(_turned_away(entry) for entry in entries if entry.kind is Kind.GOOD),
+        ),
+        "poisoned": _part(
+            [landed for entry, landed in judged if entry.kind is Kind.POISON],
+            turned_away=sum(_turned_away(entry) for entry in entries if entry.kind is Kind.POISON),
+        ),
         "refused_by": dict(
             Counter(_why(e.answer) for e in entries if isinstance(e.answer, Refused)).most_common()
         ),
@@ -171,14 +178,28 @@ def _profile_facts(profile: Profile, deployment: Deployment, limits: Limits) -> 
     }
 
 
-def _part(judged: Iterable[tuple[Entry, LandedAs]]) -> Part:
-    outcomes = _outcomes(landed for _, landed in judged)
-    accepted = sum(_counts(outcomes))
+def _part(landed: Collection[LandedAs], *, turned_away: int) -> Part:
+    outcomes = _outcomes(landed)
+    due = len(landed) + turned_away
     return {
-        "accepted": accepted,
+        "due": due,
+        "accepted": len(landed),
         "outcomes": outcomes,
-        "on_time_percent": 100 * outcomes["on_time"] / accepted if accepted else None,
+        "on_time_percent": 100 * outcomes["on_time"] / due if due else None,
     }
+
+
+def _turned_away(entry: Entry) -> bool:
+    """Whether the gateway failed a request: no answer, or a no that is not the policy's."""
+    match entry.answer:
+        case Accepted():
+            return False
+        case Refused(code=code):
+            return code != POLICY_REFUSED
+        case Unanswered():
+            return True
+        case _:
+            assert_never(entry.answer)
 
 
 def _outcomes(landed: Iterable[LandedAs]) -> Outcomes:

@@ -41,8 +41,10 @@ class PerTransaction(TypedDict):
 
 
 class Part(TypedDict):
-    """The outcomes of one kind of task."""
+    """One kind of task. `due`: those that should have got an effect: the accepted ones, and those that got no
+    answer or a refusal that is not their policy's. `on_time_percent` is of these."""
 
+    due: int
     accepted: int
     outcomes: Outcomes
     on_time_percent: float | None

@@ -2,7 +2,7 @@
 
 Owns      when to listen (WebSocket) and when to ask (HTTP): asks while the socket is down, and when it is silent.
 Promises  a head is yielded when it differs from the one before, also at the same or a lower height (a reorg).
-          Trouble never ends the iteration; it is to be read in `trouble`. Cancelled, it leaves no task.
+          Trouble never ends the iteration; it is to be read in `trouble`. Cancelled or closed, it leaves no task.
           Not promised: every block. Asking shows only the newest; who needs each block follows parent hashes.
 Leaves    what a head means to `engine.watcher`.
 """
@@ -24,8 +24,8 @@ class Heads:
     """`async for block in heads`, one iteration at a time. Begins with the present head.
 
     Without `websocket` it only polls. `quiet_s`: after so long without an announcement the node is asked (some
-    block times: a socket that is open and deaf looks like a chain that stands still). Leave the loop by cancelling
-    its task, or wrap it in `contextlib.aclosing(aiter(heads))`.
+    block times: a socket that is open and deaf looks like a chain that stands still). Cancelled while it waits
+    for a head, it closes its socket; who leaves the loop in another way calls `close` or uses `aclosing`.
     """
 
     def __init__(
@@ -67,6 +67,11 @@ class Heads:
     def __aiter__(self) -> AsyncGenerator[Block, None]:
         return self._follow()
 
+    async def close(self) -> None:
+        """Closes the socket, if one is open. An iteration that goes on would open another."""
+        if self._line is not None:
+            await self._line.close()
+
     async def _follow(self) -> AsyncGenerator[Block, None]:
         line = self._line
         self._last = self._unannounced = None
@@ -86,8 +91,7 @@ class Heads:
                 elif line.socket is None:
                     await self._pause(line.connecting)
         finally:
-            if line is not None:
-                await line.close()
+            await self.close()
 
     async def _ask(self) -> Block | None:
         try:

@@ -5,8 +5,10 @@ Promises  bounded waiting, bounded requests in flight, a bounded time for each; 
           an answer to each of its questions and touches no other; a question given up is not sent any more.
 Leaves    what to do about failures to who asked.
 
-Batches form by themselves: while `in_flight_max` requests are under way, questions wait and go together in the
-next one. Alone, a question is sent at once.
+Batches form by themselves: while `in_flight_max` requests are under way, or the last one started less than
+`pace_s` ago, questions wait and go together in the next one. A question that comes alone is sent at once. The pace
+is there because a request of its own costs a task about 0.5 ms of CPU on both sides together, four times that with
+four operators, and a hundred tasks a second can spare some milliseconds of the answer better than that.
 """
 
 import asyncio
@@ -58,6 +60,7 @@ class HttpOperator:
         task_manager: Address,
         timeout_s: float = 5.0,
         in_flight_max: int = 2,
+        pace_s: float = 0.02,
         waiting_max: int = 4096,
         tasks_per_request_max: int = TASKS_PER_REQUEST_MAX,
     ) -> None:
@@ -67,6 +70,7 @@ class HttpOperator:
         self._timeout_s = timeout_s
         self._in_flight_max, self._waiting_max = in_flight_max, waiting_max
         self._per_request_max = tasks_per_request_max
+        self._pace_s, self._not_before = pace_s, 0.0  # of the loop's own time
         self._waiting: dict[int, _Waiting] = {}  # in the order of arrival
         self._senders: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
@@ -132,6 +136,10 @@ class HttpOperator:
         assert sender is not None
         try:
             while self._waiting:
+                pause_s = self._not_before - asyncio.get_running_loop().time()
+                if pause_s > 0 and len(self._waiting) < self._per_request_max:
+                    await asyncio.sleep(pause_s)
+                    continue  # others may have taken what was waiting, or given it up
                 batch = self._take_batch()
                 failure = Failed(code="given_up", text="the request was given up", retryable=True)
                 try:
@@ -153,6 +161,7 @@ class HttpOperator:
             batch.append(waiting)
         for waiting in batch:
             del self._waiting[id(waiting)]
+        self._not_before = asyncio.get_running_loop().time() + self._pace_s
         return batch
 
     async def _send(self, batch: Sequence[_Waiting]) -> Failed:

@@ -15,6 +15,7 @@ from collections import OrderedDict
 from typing import Final
 
 from eth_abi.exceptions import DecodingError
+from eth_utils.crypto import keccak
 
 from headrace.attest import bls
 from headrace.core.words import Address, ChainId
@@ -73,8 +74,10 @@ class Operator:
         digest = attestation_digest(
             chain=self.chain,
             task_manager=self.task_manager,
-            task_hash=task.hash(),
-            response_hash=verdict.response.hash(),
+            # Of the bytes as they came: encoding the task again costs more than all else but the signature. Other
+            # bytes than the plain encoding give a hash that no contract computes, and so a useless signature.
+            task_hash=keccak(encoded),
+            response_hash=keccak(response),
         )
         if not self._may_sign(task.task_id, digest):
             return _not_ours(

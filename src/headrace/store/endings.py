@@ -24,11 +24,17 @@ _WITH_EFFECT: Final = frozenset({Outcome.LANDED, Outcome.ALREADY_DONE})
 
 
 def write_fates(
-    db: sqlite3.Connection, endings: Sequence[Ending], returns: Sequence[Return], *, now: float
+    db: sqlite3.Connection,
+    endings: Sequence[Ending],
+    returns: Sequence[Return],
+    *,
+    now: float,
+    batch: str | None = None,
 ) -> list[Ending]:
-    """Ends some, returns others, and moves their followers. Answers with every ending it wrote."""
+    """Ends some, returns others, and moves their followers. Answers with every ending it wrote.
+    With `batch` it returns only what still rides there."""
     written = _end_unless_done(db, endings, now=now)
-    returned = _return_unless_done(db, returns)
+    returned = _return_unless_done(db, returns, batch=batch)
     landed = [ending.operation for ending in written if ending.outcome in _WITH_EFFECT]
     hopeless = [ending.operation for ending in written if ending.outcome not in _WITH_EFFECT]
     if landed:
@@ -94,7 +100,9 @@ def _end_unless_done(db: sqlite3.Connection, endings: Sequence[Ending], *, now: 
     return written
 
 
-def _return_unless_done(db: sqlite3.Connection, returns: Sequence[Return]) -> list[OperationId]:
+def _return_unless_done(
+    db: sqlite3.Connection, returns: Sequence[Return], *, batch: str | None
+) -> list[OperationId]:
     alike: defaultdict[tuple[object, ...], list[Return]] = defaultdict(list)
     for one in returns:
         columns = revert_values(one.revert)
@@ -110,6 +118,7 @@ def _return_unless_done(db: sqlite3.Connection, returns: Sequence[Return]) -> li
                 "retries": one.retries,
                 "not_before": one.not_before,
                 "reason": one.reason,
+                "batch_id": batch,
                 **revert_values(one.revert),
             },
         ).fetchall()

@@ -106,7 +106,7 @@ def settle(
         return []
     idle = saved["without_effect"] if mined is not None else "[]"
     _save(db, saved, transaction, without_effect=idle, final_at=now)
-    written = write_fates(db, endings, returns, now=now)
+    written = write_fates(db, endings, returns, now=now, batch=saved["batch_id"])
     _refuse_orphans(db, saved, endings, returns)
     return written
 

@@ -3,7 +3,8 @@
 Owns      `now` and everybody who sleeps.
 Promises  sleepers wake in the order of their wake times, those of one moment in the order they went to sleep;
           while `run` passes time, each sees `now` as its own wake time.
-Leaves    what the woken do to them; work in threads or on sockets is not waited for.
+Leaves    what the woken do to them; work in threads or on sockets is waited for only where `busy` tells of it
+          (see `testing.outside`).
 """
 
 import asyncio
@@ -14,13 +15,20 @@ from typing import Final
 
 START: Final = 1_700_000_000.0  # unix seconds; any fixed moment would do
 _YIELDS_MAX: Final = 10_000
+_BUSY_S: Final = 30.0  # real seconds
+
+
+def _never() -> bool:
+    return False
 
 
 class HandClock:
-    """Implements core.ports.Clock."""
+    """Implements core.ports.Clock. `busy` says whether work outside the loop is under way; while it is, `run`
+    does not move time."""
 
-    def __init__(self, start: float = START) -> None:
+    def __init__(self, start: float = START, *, busy: Callable[[], bool] = _never) -> None:
         self._now = start
+        self._busy = busy
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._slept = 0
 
@@ -64,7 +72,7 @@ class HandClock:
     async def run_until(self, reached: Callable[[], bool], *, at_most_s: float) -> bool:
         """Passes time until `reached()` holds, and says whether it did. It is asked whenever all are at rest."""
         end = self._now + at_most_s
-        await settle()
+        await settle(self._busy)
         while not reached():
             wake = self.next_wake
             if wake is None or wake > end:
@@ -72,7 +80,7 @@ class HandClock:
                 return reached()
             self._now = max(self._now, wake)
             self._wake_due()
-            await settle()
+            await settle(self._busy)
         return True
 
     def _wake_due(self) -> None:
@@ -80,18 +88,26 @@ class HandClock:
             heapq.heappop(self._sleepers)[2].set_result(None)
 
 
-async def settle() -> None:
-    """Lets every task of this loop run up to its next wait for something outside (time, a socket, a thread).
+async def settle(busy: Callable[[], bool] = _never) -> None:
+    """Lets every task of this loop run up to its next wait, and waits (in real time) for work outside that `busy`
+    tells of.
 
-    Raises RuntimeError if they never come to rest: two tasks that only yield to each other."""
+    Raises RuntimeError if they never come to rest: two tasks that only yield to each other, or work outside that
+    takes over 30 s."""
+    loop = asyncio.get_running_loop()
     # The loop's own queue is the only way to know; loops that hide it (uvloop) get a fixed number of turns.
-    ready = getattr(asyncio.get_running_loop(), "_ready", None)
-    if ready is None:
-        for _ in range(100):
-            await asyncio.sleep(0)
-        return
-    for _ in range(_YIELDS_MAX):
+    ready = getattr(loop, "_ready", None)
+    turns, give_up = 0, loop.time() + _BUSY_S
+    while True:
         await asyncio.sleep(0)
-        if not ready:
+        if ready or (ready is None and turns < 100):
+            turns += 1
+            if turns > _YIELDS_MAX:
+                raise RuntimeError(f"the tasks of this loop did not come to rest in {_YIELDS_MAX} turns")
+        elif not busy():
             return
-    raise RuntimeError(f"the tasks of this loop did not come to rest in {_YIELDS_MAX} turns")
+        elif loop.time() > give_up:
+            raise RuntimeError(f"work outside the loop is still under way after {_BUSY_S:.0f} s")
+        else:
+            turns = 0
+            await asyncio.sleep(0.0002)  # let the loop look at its threads and sockets

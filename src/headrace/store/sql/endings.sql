@@ -7,13 +7,15 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND stage <> 'done'
 RETURNING id;
 
 -- name: return_unless_done
--- Back to the queue. Returns the rows that went.
+-- Back to the queue. Returns the rows that went. With :batch_id only those that still ride in it: one that came back
+-- early and rides elsewhere by now is not this batch's to return.
 UPDATE operations SET
     stage = CASE stage WHEN 'waiting' THEN 'waiting' ELSE 'queued' END,
     lane = NULL, batch_id = NULL, position = NULL,
     form = coalesce(:form, form), retries = :retries, not_before = :not_before, reason = :reason,
     revert_data = :revert_data, revert_name = :revert_name, revert_args = :revert_args
 WHERE id IN (SELECT value FROM json_each(:ids)) AND stage <> 'done'
+  AND (:batch_id IS NULL OR batch_id = :batch_id)
 RETURNING id;
 
 -- name: hold_unless_predecessor_has_effect

@@ -87,5 +87,6 @@ def _array(elements: Sequence[bytes]) -> bytes:
 
 def _arguments(parts: Sequence[bytes]) -> bytes:
     """Dynamic parts behind their offsets, which count from the first offset."""
-    offsets = accumulate((len(p) for p in parts[:-1]), initial=WORD * len(parts))
-    return b"".join([*(o.to_bytes(WORD, "big") for o in offsets), *parts])
+    ends = accumulate((len(p) for p in parts), initial=WORD * len(parts))  # where one ends, the next begins
+    offsets = (o.to_bytes(WORD, "big") for o, _ in zip(ends, parts, strict=False))
+    return b"".join([*offsets, *parts])

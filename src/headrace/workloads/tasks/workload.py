@@ -108,7 +108,11 @@ class Tasks:
 
     def judge(self, operation: Operation, revert: Revert, answers: Sequence[bytes]) -> Judgement:
         judgement = verdicts.judge(operation.form, Payload.unpack(operation.payload), revert, answers)
-        if judgement.verdict is Verdict.WAIT and revert.name == "TaskMismatch" and operation.form != operation.kind:
+        if (
+            judgement.verdict is Verdict.WAIT
+            and revert.name == "TaskMismatch"
+            and operation.form != operation.kind
+        ):
             # It went on as respond-only, and then a reorg took the task away: it can create that itself.
             return replace(judgement, form=operation.kind)
         return judgement

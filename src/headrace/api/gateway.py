@@ -1,0 +1,26 @@
+"""The gateway's doors on one application: JSON-RPC, WebSocket, health."""
+
+from starlette.applications import Starlette
+from starlette.routing import Route, WebSocketRoute
+
+from headrace.api.health import Health
+from headrace.api.rpc import Rpc
+from headrace.api.services import Services
+from headrace.api.ws import Sockets
+
+
+def gateway_app(services: Services) -> Starlette:
+    """For `api.server.GatewayServer`. Starts nothing of its own; what it works with is opened and closed by who
+    hands it in."""
+    health, rpc, sockets = Health(services.readiness), Rpc(services), Sockets(services)
+    app = Starlette(
+        routes=[
+            Route("/rpc", rpc.endpoint, methods=["POST", "GET", "PUT", "PATCH", "DELETE"]),
+            WebSocketRoute("/ws", sockets.endpoint),
+            Route("/healthz", health.healthz, methods=["GET"]),
+            Route("/readyz", health.readyz, methods=["GET"]),
+            Route("/", health.front, methods=["GET"]),
+        ]
+    )
+    app.state.rpc, app.state.sockets = rpc, sockets  # for those who count
+    return app

@@ -1,0 +1,138 @@
+"""`headrace_submit`, `headrace_getOperation`, `headrace_cancelOperation` and `headrace_lanes`.
+
+Promises  what `headrace_submit` says yes to is durable; a refused request left nothing behind.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+from headrace.api.fields import Fields, Shape
+from headrace.api.reading import OperationBook, state_of
+from headrace.api.services import Acceptor, Services, Submission
+from headrace.api.wire import (
+    hexed,
+    read_new_operation_id,
+    read_operation_id,
+    read_quantity,
+    read_seconds,
+    read_text,
+    shown,
+    wrong,
+)
+from headrace.core.errors import OtherContent, TryLater
+from headrace.core.operation import Account, State
+from headrace.core.ports import Evaluation, OperationNews
+from headrace.core.words import OperationId, Outcome
+
+_SUBMIT: Final = Shape("operation_id", "workload", "kind", "payload", "chain_id", "deadline", "after")
+_ONE: Final = Shape("operation_id")
+_NOTHING: Final = Shape()
+
+
+class OperationMethods:
+    def __init__(self, services: Services, book: OperationBook) -> None:
+        self._services, self._book = services, book
+
+    async def submit(self, params: object) -> Mapping[str, object]:
+        fields = _SUBMIT.read(params, "")
+        acceptor = self._acceptor(fields)
+        operation = acceptor.accept(await self._submission(fields, acceptor))
+        await self._services.intake.admit(operation)
+        return {"operation_id": operation.id, "state": State.QUEUED.value}
+
+    async def get(self, params: object) -> Mapping[str, object]:
+        return self._book.form(await self._book.get(read_one(_ONE.read(params, ""))))
+
+    async def cancel(self, params: object) -> Mapping[str, object]:
+        """The operation as it is now. Twice is once; what is signed cannot be taken back."""
+        operation = read_one(_ONE.read(params, ""))
+        ending = await self._services.cancel(operation)
+        if ending is not None:
+            self._services.topics(
+                OperationNews(
+                    operation=operation,
+                    what="done",
+                    at=self._services.clock.now(),
+                    outcome=ending.outcome,
+                    reason=ending.reason,
+                    revert=ending.revert,
+                )
+            )
+        reading = await self._book.get(operation)
+        if isinstance(reading, Account) and reading.outcome is Outcome.CANCELLED:
+            return self._book.form(reading)
+        state = state_of(reading).value
+        if isinstance(reading, Evaluation) and state != State.DONE.value:
+            raise TryLater("the operators are still looking at this task; it can be cancelled once it is queued")
+        raise wrong("operation_id", f"{shown(operation)} is {state}: it cannot be cancelled any more")
+
+    async def lanes(self, params: object) -> Mapping[str, object]:
+        _NOTHING.read({} if params is None else params, "")
+        reports = await self._services.lanes()
+        return {
+            "lanes": [
+                {
+                    "chain_id": report.account.chain,
+                    "lane": hexed(report.account.lane),
+                    "next_nonce": report.account.next_nonce,
+                    "in_flight": report.account.in_flight,
+                    "mined": report.account.mined,
+                    "settled": report.account.settled,
+                    "help_wanted": report.help_wanted,
+                    "balance_wei": None if report.balance_wei is None else str(report.balance_wei),
+                }
+                for report in reports
+            ]
+        }
+
+    # ---- Reading a submission
+
+    def _acceptor(self, fields: Fields) -> Acceptor:
+        acceptors = self._services.acceptors
+        workload = read_text(fields.need("workload"), "workload", one_of=tuple(sorted(acceptors)))
+        return acceptors[workload]
+
+    async def _submission(self, fields: Fields, acceptor: Acceptor) -> Submission:
+        kind = read_text(fields.need("kind"), "kind", one_of=tuple(acceptor.kinds))
+        self._check_chain(fields)
+        now = self._services.clock.now()
+        operation = await self._new_id(fields)
+        after = fields.get("after")
+        if after is not None and read_operation_id(after, "after") == operation:
+            raise wrong("after", "an operation cannot come after itself")
+        deadline = fields.get("deadline")
+        deadline_s = None if deadline is None else read_seconds(deadline, "deadline")
+        if deadline_s is not None and deadline_s <= now:
+            raise wrong("deadline", f"{shown(deadline)} is in the past (unix seconds; it is {now:.0f} now)")
+        return Submission(
+            id=operation,
+            kind=kind,
+            payload=fields.need("payload"),
+            received_at=now,
+            after=None if after is None else read_operation_id(after, "after"),
+            deadline=deadline_s,
+        )
+
+    def _check_chain(self, fields: Fields) -> None:
+        value = fields.get("chain_id")
+        if value is not None and read_quantity(value, "chain_id") != self._services.chain:
+            raise wrong(
+                "chain_id", f"{shown(value)} is not served here; this gateway writes to {self._services.chain}"
+            )
+
+    async def _new_id(self, fields: Fields) -> OperationId:
+        value = fields.get("operation_id")
+        if value is None:
+            return OperationId(uuid4().hex)
+        operation = read_new_operation_id(value, "operation_id")
+        # The store compares with operations; a task request that is still being evaluated has none yet.
+        if await self._services.evaluations.evaluation(operation) is not None:
+            raise OtherContent(
+                f"operation_id: {operation!r} is already used for a task request", operation_id=operation
+            )
+        return operation
+
+
+def read_one(fields: Fields) -> OperationId:
+    return read_operation_id(fields.need("operation_id"), "operation_id")

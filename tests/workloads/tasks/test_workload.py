@@ -1,0 +1,148 @@
+from dataclasses import replace
+
+import pytest
+from eth_abi.abi import encode
+from eth_utils.crypto import keccak
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.core.ports import Call
+from headrace.core.words import Revert
+from headrace.testing.builders import BATCH_TASK_MANAGER, TASK_MANAGER, Builder
+from headrace.workloads.tasks import batches
+from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, KINDS, RESPOND
+from headrace.workloads.tasks.workload import BATCH_PARTIAL_FAILURE
+from workloads.tasks.making import BATCHED, ERRORS, SINGLY, payload, revert, workload
+
+MADE = Builder(5)
+
+# facts/tasks §4, computed independently of this code.
+PUBLISHED = {
+    "2e98c533": "TaskAlreadyExists",
+    "68905dff": "TaskAlreadyResponded",
+    "7377ed8f": "TaskMismatch",
+    "eb2329fc": "TaskResponseMismatch",
+    "ef58cb64": "TaskResponseTooLate",
+    "b97635bc": "InvalidTaskCreatedBlock",
+    "499118a5": "TaskCreatedBlockInFuture",
+    "eb790a32": "TaskCreatedBlockTooOld",
+    "98098840": "OnlyTaskGenerator",
+    "ec9758ff": "InsufficientQuorumStake",
+    "06dfb451": "InsufficientGasForItem",
+    "b52cd890": "ItemLikelyOutOfGas",
+    "82b42900": "Unauthorized",
+    "ab1b236b": "InvalidBLSSignature",
+    "4b874f45": "InvalidReferenceBlocknumber",
+    "7db5cbbe": "InvalidIntent",
+    "fea707d9": "InvalidTaskId",
+    "2c7ca6d7": "InterfaceNotSupported",
+    "08c379a0": "Error",
+    "4e487b71": "Panic",
+}
+
+
+def padded(selector: str) -> bytes:
+    """Enough words behind it for every error of these."""
+    words = encode(["bytes32"] * 3, [bytes(32)] * 3)
+    return bytes.fromhex(selector) + (encode(["string"], ["no"]) if selector == "08c379a0" else words)
+
+
+@pytest.mark.parametrize("selector", PUBLISHED)
+def test_the_selectors_are_the_published_ones(selector: str) -> None:
+    assert ERRORS.decode(padded(selector)).name == PUBLISHED[selector]
+
+
+def test_the_selector_of_a_partial_failure_is_the_published_one() -> None:
+    assert BATCH_PARTIAL_FAILURE.hex() == "19ed9977"
+
+
+# ---- Where it goes
+
+
+def test_what_is_sent_is_the_form_that_commits_the_rest_and_what_is_simulated_is_the_strict_one() -> None:
+    operations = [MADE.operation() for _ in range(3)]
+    payloads = [payload(o) for o in operations]
+    for strict in (True, False):
+        call = workload().call(CREATE_AND_RESPOND, operations, strict=strict)
+        data = batches.batch_calldata(CREATE_AND_RESPOND, payloads, strict=strict)
+        assert call == Call(BATCH_TASK_MANAGER, data)
+
+
+def test_a_contract_with_the_strict_form_only_is_sent_that() -> None:
+    tasks = workload(replace(BATCHED, strict_only=True))
+    operations = [MADE.operation()]
+    assert tasks.call(CREATE_AND_RESPOND, operations, strict=False) == tasks.call(
+        CREATE_AND_RESPOND, operations, strict=True
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_a_batch_contract_each_goes_straight_to_the_task_manager(kind: str) -> None:
+    tasks, operation = workload(SINGLY), MADE.operation(kind)
+    assert tasks.most_per_transaction == 1
+    assert kind in tasks.forms
+    assert tasks.call(kind, [operation], strict=False) == Call(
+        TASK_MANAGER, batches.single_calldata(kind, payload(operation))
+    )
+
+
+def test_what_others_build_on_travels_first() -> None:
+    for contracts in (BATCHED, SINGLY):
+        forms = workload(contracts).forms
+        assert forms.index(CREATE) < forms.index(RESPOND)
+
+
+def test_every_form_has_a_first_guess_of_its_gas() -> None:
+    for contracts in (BATCHED, SINGLY):
+        tasks = workload(contracts)
+        for form in tasks.forms:
+            guess = tasks.gas_guess(form)
+            assert guess.per_transaction >= 21_000
+            assert guess.tail == (contracts.item_gas if contracts.batch else 0)
+
+
+def test_its_size_follows_the_form_it_travels_in() -> None:
+    operation = MADE.operation(CREATE_AND_RESPOND)
+    as_create = workload().size(replace(operation, form=CREATE))
+    assert as_create < workload().size(operation)
+
+
+# ---- What failed in a batch
+
+
+def partial_failure(*items: tuple[int, bytes]) -> Revert:
+    listed = [(index, bytes(32), reason) for index, reason in items]
+    return ERRORS.decode(BATCH_PARTIAL_FAILURE + encode(["(uint256,bytes32,bytes)[]"], [listed]))
+
+
+@given(st.dictionaries(st.integers(0, 9), st.binary(max_size=80)))
+def test_a_partial_failure_is_read_with_all_its_items(reasons: dict[int, bytes]) -> None:
+    found = workload().failures(partial_failure(*reasons.items()), 10)
+    assert (found or {}) == {index: ERRORS.decode(reason) for index, reason in reasons.items()}
+
+
+def test_each_items_reason_is_decoded() -> None:
+    guilty = revert("InvalidIntent()")
+    found = workload().failures(partial_failure((2, guilty.data), (4, b"")), 5)
+    assert found is not None
+    assert (found[2].name, found[4].data) == ("InvalidIntent", b"")
+
+
+def test_a_revert_that_names_no_item_speaks_of_none() -> None:
+    empty_list = partial_failure()
+    cut_short = Revert(data=partial_failure((0, b"x" * 64)).data[:-40])
+    beyond = partial_failure((5, b""))
+    huge = Revert(data=BATCH_PARTIAL_FAILURE + b"\xff" * 64)
+    for why in (revert("Unauthorized()"), Revert(data=b""), empty_list, cut_short, beyond, huge):
+        assert workload().failures(why, 5) is None
+
+
+def test_alone_every_revert_is_its_own() -> None:
+    for why in (revert("InvalidIntent()"), Revert(data=b"")):
+        assert workload(SINGLY).failures(why, 1) == {0: why}
+
+
+def test_the_questions_are_the_task_managers_views() -> None:
+    (hashes, responses) = workload().probe(MADE.operation(RESPOND))
+    assert hashes.data[:4] == keccak(text="allTaskHashes(bytes32)")[:4]
+    assert responses.data[:4] == keccak(text="allTaskResponses(bytes32)")[:4]
