@@ -41,6 +41,14 @@ def test_two_headline_numbers_come_first_then_details_then_notes() -> None:
         assert expected in " ".join(text.split()), expected
 
 
+def test_it_fits_a_terminal_of_eighty_columns() -> None:
+    report = report_of(journal_of(entry(1, took_s=123.456)), record_of())
+    out = io.StringIO()
+    print_report(report, Console(file=out, width=80))
+    assert "max" in out.getvalue() and "…" not in out.getvalue()
+    assert out.getvalue().count("123.456") == 8  # four percentiles of two lines
+
+
 def test_an_empty_run_is_printed_without_numbers_that_are_not_there() -> None:
     assert printed(report_of(Journal(), record_of())).splitlines()[0].split()[:3] == ["on", "time", "–"]
 

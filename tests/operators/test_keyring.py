@@ -20,6 +20,7 @@ class Counting:
     subtract_keys = staticmethod(bls.subtract_keys)
     check_signature = staticmethod(bls.check_signature)
     aggregate_signatures = staticmethod(bls.aggregate_signatures)
+    verify_all = staticmethod(bls.verify_all)
 
     def verify(self, public_key: bls.PublicKey, digest: bytes, signature: bytes, /) -> bool:
         self.verified += 1

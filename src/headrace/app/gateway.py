@@ -14,7 +14,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 from headrace.api.gateway import gateway_app
-from headrace.api.server import gateway_server
+from headrace.api.server import GatewayServer
 from headrace.api.services import LaneReport, Limits, Services
 from headrace.api.starting import Front
 from headrace.api.tasks_acceptor import TasksAcceptor
@@ -75,13 +75,13 @@ async def run_gateway(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store.path, clock=clock))
         listener = stack.enter_context(bound_socket(settings.gateway.host, settings.gateway.port))
-        server = gateway_server(front, shutdown_max_s=GRACE_S)
+        server = GatewayServer(front, grace_s=GRACE_S)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         try:
             say_listening(settings.gateway.host, listener)
             await _until(stopping, _run(settings, store, signers, policies, clock, front, progress), serving)
         finally:
-            server.should_exit = True
+            server.stop()
             await serving
 
 

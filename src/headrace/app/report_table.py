@@ -63,7 +63,7 @@ def _tasks(report: Report) -> Table:
 
 
 def _times(report: Report) -> Table:
-    table = _table("seconds from the scheduled moment to", "p50", "p95", "p99", "max")
+    table = _table("seconds from schedule to", "p50", "p95", "p99", "max")
     for name, values in (
         ("any answer", report["http_s"]),
         ("answer with certificate", report["answer_s"]),
@@ -120,7 +120,8 @@ def _notes(report: Report) -> Text:
         f"{report['command']}: {who} for {profile['seconds']:g} s" + (f"; {against}" if against else ""),
         f"limit --on-time {profile['on_time_s']:g} s; never: not on chain --late-limit {profile['late_limit_s']:g}"
         " s after the last request",
-        "on-chain times: when a watcher of its own saw the block; percentiles are measured values (nearest rank)",
+        "times count from the moment a request was due, on chain to the moment a watcher of its own saw the block;",
+        "percentiles are measured values (nearest rank)",
     ]
     if report["rejected_by"]:
         lines.append("why tasks failed is the gateway's word; that they are not on chain is the watcher's")
@@ -131,7 +132,7 @@ def _notes(report: Report) -> Text:
 
 def _table(first: str, *columns: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), show_edge=False)
-    table.add_column(first, min_width=36)
+    table.add_column(first, min_width=28)
     for column in columns:
         table.add_column(column, justify="right", min_width=9)
     return table

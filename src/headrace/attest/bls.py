@@ -10,7 +10,7 @@ e(signature, -G2) * e(H(digest), public key) = 1 (draft-irtf-cfrg-bls-signature,
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from typing import Final, NoReturn, Self
 
@@ -196,6 +196,32 @@ def verify(public_key: PublicKey, digest: bytes, signature: bytes, *, dst: bytes
         return False
     hashed = hash_to_point(digest, dst=dst)
     return bool(GT.pairing_check([point, hashed], [_MINUS_G2, public_key._point]))
+
+
+def verify_all(claims: Sequence[tuple[PublicKey, bytes, bytes]], *, dst: bytes = ATTESTATION_DST) -> bool:
+    """Whether every (public key, digest, signature) stands. Of n with the same key each costs about 0.4 ms, and all
+    together one check (1.4 ms) more.
+
+    Each claim is multiplied by a random number of 128 bits before they are summed, so that claims that are wrong
+    cannot make up for each other but with a chance of 2^-128 (Bellare, Garay, Rabin 1998, "small exponents test").
+    """
+    try:
+        points = [_signature_point(signature) for _, _, signature in claims]
+    except BadPoint:
+        return False
+    if not points:
+        return True
+    factors = [Scalar.from_be_bytes_mod_order(secrets.token_bytes(16)) for _ in claims]
+    by_key: dict[PublicKey, list[int]] = {}
+    for position, (key, _, _) in enumerate(claims):
+        by_key.setdefault(key, []).append(position)
+    left = [G1Point.multiexp_unchecked(points, factors)]
+    right = [_MINUS_G2]
+    for key, positions in by_key.items():
+        hashes = [hash_to_point(claims[position][1], dst=dst) for position in positions]
+        left.append(G1Point.multiexp_unchecked(hashes, [factors[position] for position in positions]))
+        right.append(key._point)
+    return bool(GT.pairing_check(left, right))
 
 
 def _signature_point(signature: bytes) -> G1Point:

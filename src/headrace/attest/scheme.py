@@ -5,7 +5,7 @@ Promises  nothing else is asked of a scheme: keys are opaque, signatures are byt
 Leaves    digests to those who sign, secret keys to the scheme's own module.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol, TypeVar
 
 Key = TypeVar("Key")
@@ -36,4 +36,8 @@ class Scheme(Protocol[Key]):
 
     def verify(self, public_key: Key, digest: bytes, signature: bytes, /) -> bool:
         """Whether the signature is this (aggregate) key's on that attestation digest. A malformed one is not."""
+        ...
+
+    def verify_all(self, claims: Sequence[tuple[Key, bytes, bytes]], /) -> bool:
+        """Whether all claims (key, digest, signature) stand; many at once cost less than one by one."""
         ...

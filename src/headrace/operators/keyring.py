@@ -1,14 +1,14 @@
 """The operators' public keys, and the check of many signatures as one.
 
-Owns      aggregation, and finding the bad ones when the aggregate fails.
-Promises  one verification where all is well; with b bad ones among n about b * log2(n) more; an operator is blamed
-          only if its own signature fails alone.
-Leaves    whose stake counts to `operators.tally`.
+Owns      aggregation, and finding the bad ones when an aggregate fails.
+Promises  one verification where all is well; with b bad ones among n about 2 * b * log2(n) more; an operator is
+          blamed only if its own signature fails alone.
+Leaves    whose stake counts to `operators.tally`, threads to `operators.checker`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from headrace.attest.scheme import Scheme
 
@@ -20,7 +20,7 @@ class Checked:
     """`signature`: the aggregate, or None where somebody is `bad`."""
 
     signature: bytes | None
-    bad: frozenset[int]
+    bad: frozenset[int] = frozenset()
 
 
 class KeyRing(Generic[Key]):
@@ -28,37 +28,42 @@ class KeyRing(Generic[Key]):
 
     def __init__(self, scheme: Scheme[Key], keys: Mapping[int, bytes]) -> None:
         """Raises ValueError for bytes that are no public key of this scheme."""
-        self._scheme = scheme
+        self.scheme = scheme
         self._keys = {index: scheme.parse_public_key(wire) for index, wire in keys.items()}
 
     def check(self, digest: bytes, signatures: Mapping[int, bytes]) -> Checked:
-        """All signatures on one digest. Blocking CPU work: about 2 ms where all is well."""
+        """All signatures on one digest. Blocking CPU work: about 1.7 ms where all is well."""
         assert signatures, "nothing to check"
-        try:
-            aggregate = self._scheme.aggregate_signatures(signatures.values())
-        except ValueError:  # somebody's is malformed, or together they are nothing
-            pass
-        else:
-            if self._scheme.verify(self._key_of(signatures), digest, aggregate):
-                return Checked(aggregate, frozenset())
+        claim = self.claim(digest, signatures)
+        if claim is not None and self.scheme.verify(*claim):
+            return Checked(claim[2])
         malformed = frozenset(index for index, signature in signatures.items() if not self._well_formed(signature))
         rest = [index for index in signatures if index not in malformed]
         if not malformed:
             return Checked(None, self._bisect(digest, signatures, rest))
         return Checked(None, malformed | (self._find_bad(digest, signatures, rest) if rest else frozenset()))
 
+    def claim(self, digest: bytes, signatures: Mapping[int, bytes]) -> tuple[Key, bytes, bytes] | None:
+        """Aggregate key, digest, aggregate signature. None if a signature is malformed, or if they cancel out."""
+        try:
+            aggregate = self.scheme.aggregate_signatures(signatures.values())
+        except ValueError:
+            return None
+        return self._key_of(signatures), digest, aggregate
+
     def _key_of(self, indexes: Iterable[int]) -> Key:
-        return self._scheme.aggregate_keys(self._keys[index] for index in indexes)
+        return self.scheme.aggregate_keys(self._keys[index] for index in indexes)
 
     def _well_formed(self, signature: bytes) -> bool:
         try:
-            self._scheme.check_signature(signature)
+            self.scheme.check_signature(signature)
         except ValueError:
             return False
         return True
 
     def _find_bad(self, digest: bytes, signatures: Mapping[int, bytes], indexes: Sequence[int]) -> frozenset[int]:
-        if self._stands(digest, signatures, indexes):
+        claim = self.claim(digest, {index: signatures[index] for index in indexes})
+        if claim is not None and self.scheme.verify(*claim):
             return frozenset()
         return self._bisect(digest, signatures, indexes)
 
@@ -73,9 +78,23 @@ class KeyRing(Generic[Key]):
             return self._bisect(digest, signatures, right)
         return bad_left | self._find_bad(digest, signatures, right)
 
-    def _stands(self, digest: bytes, signatures: Mapping[int, bytes], indexes: Sequence[int]) -> bool:
-        try:
-            aggregate = self._scheme.aggregate_signatures(signatures[index] for index in indexes)
-        except ValueError:  # they cancel each other out: honest ones do not
-            return False
-        return self._scheme.verify(self._key_of(indexes), digest, aggregate)
+
+@dataclass(frozen=True, slots=True)
+class Quorum:
+    """What several operators signed, to be checked."""
+
+    keys: KeyRing[Any]
+    digest: bytes
+    signatures: Mapping[int, bytes]
+
+
+def check_all(quorums: Sequence[Quorum]) -> list[Checked]:
+    """Many at once, if they are of one scheme, which costs a third of one by one; one by one where that fails."""
+    if len(quorums) > 1:
+        scheme = quorums[0].keys.scheme
+        claims = [quorum.keys.claim(quorum.digest, quorum.signatures) for quorum in quorums]
+        sound = [claim for claim in claims if claim is not None]
+        one_scheme = all(quorum.keys.scheme is scheme for quorum in quorums)
+        if one_scheme and len(sound) == len(claims) and scheme.verify_all(sound):
+            return [Checked(signature) for _, _, signature in sound]
+    return [quorum.keys.check(quorum.digest, quorum.signatures) for quorum in quorums]

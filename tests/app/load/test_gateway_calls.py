@@ -7,7 +7,7 @@ import pytest
 
 from app.load.gateway import Answer, certificate, error, stand_in, task_of
 from headrace.api.task_forms import CREATE_TASK, SEND_TASK, TaskForms
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits, task_params
+from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits, rpc_url, task_params
 from headrace.app.load.journal import Accepted, Refused, Unanswered
 from headrace.app.load.replies import Method
 from headrace.app.load.task_source import PolicyClient, TaskSource
@@ -95,6 +95,11 @@ async def test_the_pause_that_the_gateway_names_is_kept() -> None:
     async with stand_in(first_tries(later)) as gateway, calls(gateway.url, time_ := Time()) as client:
         asked = await client.ask(WISH, "op-1", 0.0)
     assert time_.slept_s == [7.5] and asked.answered_at_s == 7.5
+
+
+@pytest.mark.parametrize("url", ["http://gate:1", "http://gate:1/", "http://gate:1/rpc", "http://gate:1/rpc/"])
+def test_the_address_of_a_gateway_may_be_given_with_or_without_its_rpc_path(url: str) -> None:
+    assert rpc_url(url) == "http://gate:1/rpc"
 
 
 async def test_a_conclusive_refusal_is_not_asked_again() -> None:

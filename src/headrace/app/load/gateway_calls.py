@@ -46,7 +46,7 @@ class Asked:
 
 
 class GatewayCalls:
-    """`url` is the JSON-RPC address (.../rpc). `clock` and `sleep` in seconds, of the run."""
+    """`url` is the gateway's address, with or without its /rpc. `clock` and `sleep` in seconds, of the run."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class GatewayCalls:
         seed: int = 0,
     ) -> None:
         self.method = method
-        self._url = url
+        self._url = rpc_url(url)
         self._clock = clock
         self._sleep = sleep
         self._limits = limits or GatewayLimits()
@@ -136,6 +136,12 @@ class GatewayCalls:
         assert self._session is not None, "use as `async with`"
         async with self._session.post(self._url, data=body) as reply:
             return reply.status, await reply.read()
+
+
+def rpc_url(url: str) -> str:
+    """The JSON-RPC address of a gateway: people give the one that they open in a browser."""
+    base = url.rstrip("/")
+    return base if base.endswith("/rpc") else base + "/rpc"
 
 
 class _Answer(msgspec.Struct):
