@@ -2,6 +2,7 @@
 //
 //   node contracts/build.mjs           rewrites src/headrace/chain/artifacts/
 //   node contracts/build.mjs --check   compares instead; exits 1 and lists what is stale
+//   ... --folder PATH                  in another folder than that of the package
 //
 // The same sources and the same compiler give the same bytes: no metadata hash, sorted inputs, no dates, no paths.
 
@@ -9,11 +10,17 @@ import { readdirSync, readFileSync, mkdirSync, writeFileSync, rmSync } from "nod
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 
 const solc = createRequire(import.meta.url)("solc");
 
 const contractsFolder = path.dirname(fileURLToPath(import.meta.url));
-const artifactsFolder = path.join(contractsFolder, "..", "src", "headrace", "chain", "artifacts");
+const { values: options } = parseArgs({
+  options: {
+    check: { type: "boolean", default: false },
+    folder: { type: "string", default: path.join(contractsFolder, "..", "src", "headrace", "chain", "artifacts") },
+  },
+});
 
 const PACKAGED = [
   "BatchTaskManager", "IPolicyClient", "OperatorRegistry", "PolicyClient", "TaskManager",
@@ -73,11 +80,11 @@ function artifacts(contracts) {
 }
 
 function filesOnDisk() {
-  mkdirSync(artifactsFolder, { recursive: true });
+  mkdirSync(options.folder, { recursive: true });
   return new Map(
-    readdirSync(artifactsFolder)
+    readdirSync(options.folder)
       .filter((name) => name.endsWith(".json"))
-      .map((name) => [name, readFileSync(path.join(artifactsFolder, name), "utf8")]),
+      .map((name) => [name, readFileSync(path.join(options.folder, name), "utf8")]),
   );
 }
 
@@ -86,16 +93,16 @@ const present = filesOnDisk();
 const unwanted = [...present.keys()].filter((name) => !fresh.has(name));
 const stale = [...fresh.keys()].filter((name) => present.get(name) !== fresh.get(name));
 
-if (process.argv.includes("--check")) {
-  for (const name of stale) console.error(`stale: src/headrace/chain/artifacts/${name}`);
-  for (const name of unwanted) console.error(`no contract any more: src/headrace/chain/artifacts/${name}`);
+if (options.check) {
+  for (const name of stale) console.error(`stale: ${name}`);
+  for (const name of unwanted) console.error(`no such contract any more: ${name}`);
   if (stale.length + unwanted.length > 0) {
     console.error("Run `make contracts` and commit what it writes.");
     process.exit(1);
   }
   console.log(`${fresh.size} artifacts are fresh`);
 } else {
-  for (const name of unwanted) rmSync(path.join(artifactsFolder, name));
-  for (const name of stale) writeFileSync(path.join(artifactsFolder, name), fresh.get(name));
+  for (const name of unwanted) rmSync(path.join(options.folder, name));
+  for (const name of stale) writeFileSync(path.join(options.folder, name), fresh.get(name));
   console.log(`${stale.length} of ${fresh.size} artifacts rewritten`);
 }

@@ -10,7 +10,7 @@ import {vm} from "./base/Vm.sol";
 import {GasEater} from "./mocks/PolicyClients.sol";
 import {Shouting} from "./mocks/Shouting.sol";
 
-/// @notice What happens when gas runs low. The first part of BatchTaskManager.tree is in BatchTaskManager.t.sol.
+/// @notice What happens when gas runs low: the last two branches of BatchTaskManager.tree.
 contract BatchTaskManagerGasTest is BatchTest {
     uint256 private constant ITEMS = 6;
 

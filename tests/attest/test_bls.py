@@ -108,6 +108,54 @@ def test_an_aggregate_stands_for_exactly_its_signers(signers: set[int], digest: 
     assert bls.verify(everyone, digest, aggregate) == (not others)
 
 
+Claim = tuple[PublicKey, bytes, bytes]
+
+
+def claims(*secrets: int) -> list[Claim]:
+    """A good claim of each key, on a digest of its own."""
+    return [
+        (KEYS[key].public_key, bytes([i]) * 32, bls.sign(KEYS[key], bytes([i]) * 32))
+        for i, key in enumerate(secrets)
+    ]
+
+
+def test_many_claims_stand_together_whether_of_one_key_or_of_several() -> None:
+    assert bls.verify_all([])
+    assert bls.verify_all(claims(0))
+    assert bls.verify_all(claims(0, 0, 0, 0))
+    assert bls.verify_all(claims(0, 1, 0, 2, 1))
+
+
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_one_false_claim_among_many_is_noticed(data: st.DataObject) -> None:
+    many = claims(*data.draw(st.lists(st.integers(0, 2), min_size=1, max_size=6)))
+    at = data.draw(st.integers(0, len(many) - 1))
+    key, digest, signature = many[at]
+    many[at] = data.draw(
+        st.sampled_from(
+            [
+                (KEYS[6].public_key, digest, signature),
+                (key, digest[::-1][:31] + b"\xee", signature),
+                (key, digest, bls.sign(KEYS[6], digest)),
+                (key, digest, bytes(96)),
+                (key, digest, b""),
+            ]
+        )
+    )
+    assert not bls.verify_all(many)
+
+
+def test_false_claims_cannot_make_up_for_each_other() -> None:
+    # s0 + x and s1 - x: their plain sum would stand.
+    (key0, digest0, s0), (key1, digest1, s1) = claims(0, 0)
+    x = bls.sign(KEYS[5], DIGEST)
+    minus_x = x[:48] + (bls.FIELD_MODULUS - int.from_bytes(x[48:], "big")).to_bytes(48, "big")
+    moved0, moved1 = bls.aggregate_signatures([s0, x]), bls.aggregate_signatures([s1, minus_x])
+    assert bls.aggregate_signatures([moved0, moved1]) == bls.aggregate_signatures([s0, s1])
+    assert not bls.verify_all([(key0, digest0, moved0), (key1, digest1, moved1)])
+
+
 def test_a_public_key_survives_its_wire_form() -> None:
     wire = KEYS[2].public_key.to_bytes()
     assert len(wire) == 256

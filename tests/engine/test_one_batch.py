@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from engine.world import LANE, open_world
+from engine.world import LANE, Settings, open_world
 from headrace.core.words import Outcome
 
 
@@ -42,8 +42,6 @@ async def test_an_attempt_is_saved_before_a_node_sees_it_and_outcomes_with_the_f
 
 
 async def test_several_transactions_are_in_flight_at_once_with_nonces_in_order(tmp_path: Path) -> None:
-    from engine.world import Settings
-
     async with open_world(tmp_path, settings=Settings(most=2, in_flight_max=3)) as world:
         operations = [world.made.operation() for _ in range(8)]
         await world.add(*operations)

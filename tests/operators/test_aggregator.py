@@ -221,6 +221,7 @@ def response_with(**changes: object) -> bytes:
         response_with(policy_client=b"\x99" * 20),
         response_with(intent_hash=b"\x99" * 32),
         response_with(expire_block=100),
+        response_with(evaluation_result=bytes(32)),
     ],
 )
 async def test_a_response_to_something_else_does_not_count(response: bytes) -> None:
@@ -343,6 +344,16 @@ async def test_many_tasks_that_all_run_out_of_time_leave_nothing() -> None:
         ends = await asyncio.gather(*collecting, return_exceptions=True)
         assert all(isinstance(end, NoQuorum) for end in ends)
         assert aggregator.slots_in_use == 0
+
+
+async def test_a_caller_that_goes_away_while_signatures_are_checked_leaves_nothing() -> None:
+    async with aggregator_of(*(make_member(index, Scripted(yes(index))) for index in range(4))) as aggregator:
+        collecting = asyncio.create_task(collect(aggregator))
+        await until(lambda: aggregator._checker._busy)
+        collecting.cancel()
+        await asyncio.gather(collecting, return_exceptions=True)
+        assert aggregator.slots_in_use == 0
+        assert isinstance(await collect(aggregator), Certificate)
 
 
 async def test_new_members_count_from_the_next_task_on() -> None:

@@ -2,7 +2,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headrace.attest import bls
-from headrace.operators.keyring import KeyRing
+from headrace.operators.keyring import Checked, KeyRing, Quorum, check_all
 from operators.builders import KEYS
 
 DIGEST, OTHER_DIGEST = b"\x01" * 32, b"\x02" * 32
@@ -75,3 +75,27 @@ def test_two_forgeries_that_cancel_out_do_not_hide_each_other_among_others() -> 
     assert RING.check(DIGEST, moved).signature == bls.aggregate_signatures(s.values())
     # Only when another one is bad do they show, and then it is they who are blamed, not the honest.
     assert RING.check(DIGEST, {**moved, 3: x}).bad <= {0, 1, 3}
+
+
+def test_many_quorums_are_checked_together() -> None:
+    scheme = Counting()
+    ring = KeyRing(scheme, {i: key.public_key.to_bytes() for i, key in enumerate(KEYS)})
+    quorums = [Quorum(ring, DIGEST, signatures(count=count)) for count in (3, 4, 3)]
+    assert check_all(quorums) == [ring.check(quorum.digest, quorum.signatures) for quorum in quorums]
+    assert scheme.verified == 3  # all of them by the second way
+
+
+def test_one_bad_quorum_does_not_spoil_the_others() -> None:
+    good = Quorum(RING, DIGEST, signatures(count=4))
+    bad = Quorum(RING, DIGEST, signatures(count=4, bad=frozenset({2})))
+    malformed = Quorum(RING, DIGEST, {**signatures(count=4), 1: b"?"})
+    checked = check_all([good, bad, malformed, good])
+    assert checked[0] == checked[3] == RING.check(DIGEST, good.signatures)
+    assert checked[1:3] == [Checked(None, frozenset({2})), Checked(None, frozenset({1}))]
+
+
+def test_quorums_of_different_schemes_are_checked_one_by_one() -> None:
+    other = KeyRing(Counting(), {i: key.public_key.to_bytes() for i, key in enumerate(KEYS)})
+    assert all(
+        c.signature for c in check_all([Quorum(ring, DIGEST, signatures(count=2)) for ring in (RING, other)])
+    )

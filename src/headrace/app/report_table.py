@@ -120,7 +120,7 @@ def _notes(report: Report) -> Text:
         f"{report['command']}: {who} for {profile['seconds']:g} s" + (f"; {against}" if against else ""),
         f"limit --on-time {profile['on_time_s']:g} s; never: not on chain --late-limit {profile['late_limit_s']:g}"
         " s after the last request",
-        "times count from the moment a request was due, on chain to the moment a watcher of its own saw the block;",
+        "times count from when a request was due; on chain: to when an independent watcher saw the block",
         "percentiles are measured values (nearest rank)",
     ]
     if report["rejected_by"]:

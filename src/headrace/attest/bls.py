@@ -199,8 +199,8 @@ def verify(public_key: PublicKey, digest: bytes, signature: bytes, *, dst: bytes
 
 
 def verify_all(claims: Sequence[tuple[PublicKey, bytes, bytes]], *, dst: bytes = ATTESTATION_DST) -> bool:
-    """Whether every (public key, digest, signature) stands. Of n with the same key each costs about 0.4 ms, and all
-    together one check (1.4 ms) more.
+    """Whether every (public key, digest, signature) stands. With the same key each costs about 0.4 ms, and all
+    together one pairing check (1.4 ms) more.
 
     Each claim is multiplied by a random number of 128 bits before they are summed, so that claims that are wrong
     cannot make up for each other but with a chance of 2^-128 (Bellare, Garay, Rabin 1998, "small exponents test").

@@ -42,7 +42,6 @@ from headrace.core.words import (
     OperationId,
     Purpose,
     Receipt,
-    Reply,
 )
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.story import told
@@ -85,13 +84,20 @@ class LaneRunner:
         )
         self._trips: dict[Nonce, Trip] = {}
         self._head: Block | None = None
-        self.help_wanted: str | None = None
 
     # ---- What others ask
 
     @property
     def head(self) -> Block | None:
         return self._head
+
+    @property
+    def help_wanted(self) -> str | None:
+        """What a person must do, for the first transaction that says so."""
+        for trip in self._in_order():
+            if trip.undecided and (reason := trip.in_flight.help_wanted) is not None:
+                return f"nonce {trip.nonce}: {reason}"
+        return None
 
     def free_transactions(self) -> int:
         """How many more may be in flight."""
@@ -101,6 +107,11 @@ class LaneRunner:
     def gas_in_flight(self) -> int:
         """Sum of the gas limits of what is not mined yet."""
         return sum(t.in_flight.gas_limit for t in self._trips.values() if t.undecided)
+
+    def wei_in_flight(self) -> int:
+        """The most that what is not mined yet can cost."""
+        undecided = [t.in_flight for t in self._trips.values() if t.undecided]
+        return sum(t.gas_limit * t.attempts[-1].fees.max_fee_wei for t in undecided)
 
     def unsettled(self) -> int:
         return len(self._trips)
@@ -155,7 +166,7 @@ class LaneRunner:
     async def resume(self, voyages: Sequence[tuple[Voyage, Workload]]) -> None:
         """After a start: everything that is not settled, and its orders once more."""
         for voyage, workload in voyages:
-            trip = Trip(voyage.transaction, workload, voyage.form, tuple(voyage.operations))
+            trip = Trip(voyage.transaction, workload, voyage.form, tuple(voyage.operations), timed=True)
             self._trips[trip.nonce] = trip
         for trip in list(self._in_order()):
             async with trip.lock:
@@ -195,7 +206,10 @@ class LaneRunner:
     def _time_meeting(self, trip: Trip, block: Block) -> None:
         sent_at = trip.in_flight.sent_at
         has_room = block.gas_limit - block.gas_used >= trip.in_flight.gas_limit
-        if trip.heads == 0 and sent_at is not None and (not trip.undecided or has_room):
+        if trip.timed or sent_at is None:
+            return
+        trip.timed = True
+        if not trip.undecided or has_room:
             self._met_block(taken=not trip.undecided, sent_before_s=self._clock.now() - sent_at)
 
     async def learn(self, trip: Trip, fact: Fact) -> None:
@@ -253,8 +267,6 @@ class LaneRunner:
             case transactions.Send(attempt):
                 reply, text = await self._node.send(attempt.raw)
                 trip.heads = 0
-                if reply in (Reply.FUND_LANE, Reply.REFUSED):
-                    self.help_wanted = f"nonce {trip.nonce}: {reply.value}: {text}"
                 return (transactions.Answered(attempt.hash, reply, text),)
             case transactions.LookForReceipts():
                 return await self._asked(trip, self._look_for_receipts(trip))
@@ -262,7 +274,6 @@ class LaneRunner:
                 return await self._asked(trip, self._reread(trip))
             case transactions.AskForHelp(reason):
                 log.error("lane 0x%s nonce %d needs a person: %s", self.address.hex(), trip.nonce, reason)
-                self.help_wanted = f"nonce {trip.nonce}: {reason}"
                 return ()
             case transactions.Settle() | transactions.GiveBack():
                 return ()  # `_end` has saved it with the state, in one commit
@@ -322,8 +333,8 @@ class LaneRunner:
             if trip.nonce < latest:
                 async with trip.lock:
                     await self._follow(trip, [transactions.LookForReceipts()])
-            elif trip.nonce == pending:
-                # The first nonce that the pool lacks. Those behind it come back by themselves, or are next.
+            elif trip.nonce >= pending:
+                # The pool lacks the first of them, and maybe more: bytes that it has are no harm.
                 await self.learn(trip, transactions.Dropped())
 
     # ---- Endings
@@ -359,6 +370,14 @@ class LaneRunner:
                     revert=ending.revert,
                 )
             )
+        ended = {ending.operation for ending in written}
+        for back in verdict.returns:
+            if back.operation not in ended:
+                self._announce(
+                    OperationNews(
+                        operation=back.operation, what="queued", at=now, reason=back.reason, revert=back.revert
+                    )
+                )
         self._changed()
 
     # ---- Telling
@@ -374,11 +393,6 @@ class LaneRunner:
                 self._tell(trip, "retracted")
             case _:
                 pass
-        if isinstance(after, InFlight) and after.help_wanted is None and isinstance(before, InFlight):
-            if before.help_wanted is not None:
-                self.help_wanted = None
-        elif isinstance(after, Mined):
-            self.help_wanted = None
 
     def _tell(self, trip: Trip, what: Literal["batched", "sent", "mined", "retracted", "settled"]) -> None:
         in_flight = trip.in_flight

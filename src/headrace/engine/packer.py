@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
-from headrace.core.gas import GasBook
+from headrace.core.gas import GasBook, ItemGas
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
 from headrace.core.ports import (
@@ -19,6 +19,7 @@ from headrace.core.ports import (
     Clock,
     Node,
     NodeTrouble,
+    NotClaimed,
     Note,
     OperationNews,
     OperationStore,
@@ -100,7 +101,10 @@ class Packer:
         self._tell(overdue)
         if self.hindrance is not None or self._balance_wei == 0:
             # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
-            self.hindrance = self._lane.priced_out(block) or await self._unfunded(block)
+            try:
+                self.hindrance = self._lane.priced_out(block) or await self._unfunded(block)
+            except NodeTrouble as trouble:
+                self.hindrance = f"no node answers: {trouble}"
         await self.recount()
 
     async def recount(self) -> None:
@@ -167,11 +171,12 @@ class Packer:
         try:
             self.hindrance = self._lane.priced_out(head) or await self._unfunded(head)
             if self.hindrance is None:
-                for workload in self._workloads:
-                    await self._flush_workload(workload, head)
+                moved = [await self._flush_workload(workload, head) for workload in self._workloads]
                 self._lead.took(self._clock.now() - started)
-                return
-            log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
+                if any(moved):
+                    return
+            else:
+                log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
         except NodeTrouble as trouble:
             self.hindrance = f"no node answers: {trouble}"
             log.warning("lane 0x%s: %s", self._lane.address.hex(), trouble)
@@ -181,7 +186,8 @@ class Packer:
         # Nothing was lost and nothing can be done now. The next head, or the interval, tries again.
         self._ready, self._ready_since = 0, None
 
-    async def _flush_workload(self, workload: Workload, head: Block) -> None:
+    async def _flush_workload(self, workload: Workload, head: Block) -> bool:
+        """Whether anything left the queue by it."""
         most = self._full() * self._lane.free_transactions()
         most = min(most, self._free_gas() // self._least_item_gas(workload) + 1)
         claimed = await self._store.claim_ready(
@@ -202,6 +208,7 @@ class Packer:
             if open_claims:
                 await self._store.release(open_claims)
         await self.recount()
+        return len(open_claims) < len(claimed)
 
     async def _send_batches(
         self,
@@ -235,9 +242,15 @@ class Packer:
             batch = Batch(sifted.standing, self._gas_book.of(workload, form).of_batch(sizes))
         call = workload.call(form, batch.operations, strict=False)
         fees = self._lane.fees(head)
+        try:
+            await self._lane.seal_and_send(workload=workload, form=form, batch=batch, call=call, fees=fees)
+        except NotClaimed as lost:
+            # One was cancelled, or expired, or its predecessor was uncled, since we claimed it. Nothing is saved,
+            # no nonce is spent: its neighbours travel with the next flush.
+            log.info("lane 0x%s: %s", self._lane.address.hex(), lost)
+            return
         open_claims.difference_update(o.id for o in batch.operations)
         self._balance_wei -= batch.gas_limit * fees.max_fee_wei
-        await self._lane.seal_and_send(workload=workload, form=form, batch=batch, call=call, fees=fees)
 
     # ---- What cannot travel
 
@@ -249,6 +262,8 @@ class Packer:
         for operation in claimed:
             try:
                 self._item_bytes = workload.size(operation)
+                if operation.form not in workload.forms:
+                    raise ValueError(f"{workload.name} has no form {operation.form!r} here")
                 sound.append(operation)
             except Exception as error:  # whatever it is, it is this operation's own: told in its outcome
                 log.exception("operation %s cannot be built", operation.id)
@@ -315,9 +330,13 @@ class Packer:
                 bytes_per_transaction=self._limits.bytes_per_transaction,
                 operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
                 transactions=self._lane.free_transactions(),
-                gas_total=self._free_gas(),
+                gas_total=min(self._free_gas(), self._affordable_gas()),
             ),
         )
+
+    def _affordable_gas(self) -> int:
+        head = self._lane.head
+        return 0 if head is None else self._balance_wei // max(self._lane.fees(head).max_fee_wei, 1)
 
     def _free_gas(self) -> int:
         """What of our share of a block nothing of ours asks for yet."""
@@ -329,8 +348,10 @@ class Packer:
 
     def _least_gas(self) -> int:
         """Of a batch with one operation: less room than that is none."""
-        books = [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
-        return min(book.of_batch([self._item_bytes]) for book in books)
+        return min(book.of_batch([self._item_bytes]) for book in self._books())
+
+    def _books(self) -> list[ItemGas]:
+        return [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
 
     def _least_item_gas(self, workload: Workload) -> int:
         return min(self._gas_book.of(workload, form).of_item(self._item_bytes) for form in workload.forms)
@@ -355,11 +376,11 @@ class Packer:
         """Why the account cannot pay for a full transaction, if so. Asks only when what is known is short."""
         need = self._limits.gas_per_transaction * self._lane.fees(head).max_fee_wei
         if self._balance_wei < need:
-            self._balance_wei = await self._node.balance(self._lane.address)
+            # What is in flight may cost its whole limit, and nodes count that before they take more.
+            self._balance_wei = await self._node.balance(self._lane.address) - self._lane.wei_in_flight()
         if self._balance_wei >= need:
             return None
-        smallest = self._least_gas() * self._lane.fees(head).max_fee_wei
-        if self._balance_wei >= smallest:
+        if self._affordable_gas() >= max(book.of_batch([self._item_bytes]) for book in self._books()):
             return None
         return (
             f"the lane's account 0x{self._lane.address.hex()} has {self._balance_wei} wei, one transaction "

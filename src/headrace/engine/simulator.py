@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.ports import Node, NodeTrouble, Reverted, Workload
+from headrace.core.ports import Node, Reverted, Workload
 from headrace.core.words import Address, Block, BlockNumber, Revert
 from headrace.engine.judging import Judge
 
@@ -24,6 +24,8 @@ class BatchRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sifted:
+    """What is in none of the three travels another time: nothing is wrong with it."""
+
     standing: tuple[Operation, ...]
     endings: tuple[Ending, ...]
     returns: tuple[Return, ...]
@@ -40,12 +42,14 @@ class Simulator:
         """Raises NodeTrouble where no node answered, BatchRefused where the revert speaks of no item."""
         endings: list[Ending] = []
         returns: list[Return] = []
-        standing = tuple(operations)
+        standing = _one_of_each_subject(operations)
         while standing:
             failures = await self._failures(workload, form, standing, head=head)
             if not failures:
                 break
             for index, revert in failures.items():
+                if revert is None:
+                    continue  # it stands, only not with these: it waits for another batch
                 verdict = await self._judge.of_revert(workload, standing[index], revert)
                 if isinstance(verdict, Ending):
                     endings.append(verdict)
@@ -58,7 +62,8 @@ class Simulator:
 
     async def _failures(
         self, workload: Workload, form: str, operations: tuple[Operation, ...], *, head: Block
-    ) -> dict[int, Revert]:
+    ) -> dict[int, Revert | None]:
+        """Which do not stand, by index, and why; None where one fails only in this company."""
         call = workload.call(form, operations, strict=True)
         answer = await self._node.call(
             to=call.to,
@@ -83,13 +88,16 @@ class Simulator:
 
     async def _in_halves(
         self, workload: Workload, form: str, operations: tuple[Operation, ...], *, head: Block
-    ) -> dict[int, Revert]:
+    ) -> dict[int, Revert | None]:
         """No reason given, as when the whole ran out of gas: look at the parts."""
         middle = len(operations) // 2
         first = await self._failures(workload, form, operations[:middle], head=head)
         second = await self._failures(workload, form, operations[middle:], head=head)
         found = first | {index + middle: revert for index, revert in second.items()}
-        if not found:
-            # Each half stands and the whole does not: the second half waits for another batch.
-            raise NodeTrouble(f"{len(operations)} operations fail together and stand in halves")
-        return found
+        # Where each half stands and the whole does not, the second half waits.
+        return found or dict.fromkeys(range(middle, len(operations)))
+
+
+def _one_of_each_subject(operations: Sequence[Operation]) -> tuple[Operation, ...]:
+    """The second would find the work of the first done, in a simulation of what may never be mined."""
+    return tuple({o.subject: o for o in reversed(operations)}.values())[::-1]

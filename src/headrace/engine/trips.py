@@ -11,7 +11,7 @@ from headrace.core.words import Nonce, Receipt
 
 @dataclass(slots=True)
 class Trip:
-    """`heads` counts the heads seen since the newest send."""
+    """`heads` counts the heads seen since the newest send. `timed`: its first block told how early to send."""
 
     transaction: Transaction
     workload: Workload
@@ -19,6 +19,7 @@ class Trip:
     operations: tuple[Operation, ...]
     receipt: Receipt | None = None
     heads: int = 0
+    timed: bool = False
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property

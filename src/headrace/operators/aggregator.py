@@ -9,7 +9,6 @@ Leaves    building the task and keeping the answer to the desk, counting to `ope
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, assert_never
 
 from eth_abi.exceptions import DecodingError
@@ -22,6 +21,9 @@ from headrace.core.ports import Clock
 from headrace.core.words import Address, ChainId
 from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
 from headrace.operators.certificate import Certificate, NoQuorum, OperatorError, Refusal
+from headrace.operators.checker import Checker
+from headrace.operators.evaluate import TRUE
+from headrace.operators.keyring import Quorum
 from headrace.operators.membership import Member, Membership
 from headrace.operators.tally import BAD_SIGNATURE, EQUIVOCATION, Hopeless, Open, PolicySaysNo, Ready, Tally
 from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
@@ -53,8 +55,7 @@ class Aggregator:
         self._slots_max, self._slots = slots_max, 0
         self._scheme = scheme
         self._membership = Membership(members, scheme)
-        # One thread is enough for some 500 checks a second, and the pairing in it runs beside the loop.
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="verify")
+        self._checker = Checker()
         self._remembered: OrderedDict[tuple[bytes, Address], bytes] = OrderedDict()
         self._offences: Counter[tuple[Address, str]] = Counter()
 
@@ -77,11 +78,12 @@ class Aggregator:
         self._membership = Membership(members, self._scheme)
 
     def close(self) -> None:
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._checker.close()
 
     async def collect(self, task: Task, *, deadline: float) -> Certificate | Refusal:
-        """`deadline` in unix seconds. Raises NoQuorum at the deadline or as soon as nothing else can come, and
-        TryLater at once where all slots are in use."""
+        """`deadline` in unix seconds: until then answers are waited for, and what is there by then is still checked
+        (milliseconds; a second with 2,000 slots all ready at once). Raises NoQuorum then, or as soon as nothing
+        else can come, and TryLater at once where all slots are in use."""
         if self._slots >= self._slots_max:
             raise TryLater(f"{self._slots} tasks are being evaluated already", slots_max=self._slots_max)
         self._slots += 1
@@ -195,6 +197,8 @@ class _Collection:
             return "the response is to another task"
         if response.intent_hash != self._intent_hash:
             return "the response is to another intent"
+        if response.evaluation_result != TRUE:
+            return f"the response says 0x{response.evaluation_result.hex()[:64]}; who does not allow it refuses"
         if response.expire_block <= task.created_block:
             return f"the response expires at block {response.expire_block}, before the task could land"
         return response
@@ -210,8 +214,7 @@ class _Collection:
             task_hash=self._task_hash,
             response_hash=response_hash,
         )
-        loop = asyncio.get_running_loop()
-        checked = await loop.run_in_executor(self._shared._worker, self.membership.keys.check, digest, signatures)
+        checked = await self._shared._checker.check(Quorum(self.membership.keys, digest, signatures))
         if checked.signature is None:
             for index in checked.bad:
                 self._convict(index, BAD_SIGNATURE, "its signature is not one of its key on this response")

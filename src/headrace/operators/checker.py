@@ -1,7 +1,7 @@
 """Checks signatures in a thread of its own, as many at once as are waiting.
 
 Owns      the thread, and the quorums that wait while it works.
-Promises  every waiter gets its own result or the error of its check; who gives up costs nothing but the work begun.
+Promises  every waiter gets its own result or the error of its check; who gives up leaves nothing but work begun.
 Leaves    the check itself to `operators.keyring`, the bound on waiters to the aggregator's slots.
 """
 

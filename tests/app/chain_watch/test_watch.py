@@ -214,7 +214,7 @@ async def test_blocks_without_transactions_cost_no_request(anvil: Anvil, emitter
 async def test_a_node_that_cannot_be_reached_is_named_as_trouble_and_waited_for(emitter: Emitter) -> None:
     nowhere = ChainWatch("http://127.0.0.1:1", [emitter.address], poll_s=0.01)
     with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.2):
+        async with asyncio.timeout(1.0):
             await nowhere.run()
     assert nowhere.trouble is not None and "eth_getBlockByNumber" in nowhere.trouble
     assert not nowhere.started.is_set()

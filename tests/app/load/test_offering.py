@@ -6,12 +6,15 @@ import json
 import time
 from pathlib import Path
 
+import pytest
+
 from app.load.gateway import certificate, stand_in
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
+from headrace.app.load.gateway_calls import Asked, GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
 from headrace.app.load.offering import offer
 from headrace.app.load.profile import OpenLoop, Users
-from headrace.app.load.task_source import PolicyClient, TaskSource
+from headrace.app.load.task_source import PolicyClient, TaskSource, TaskWish
+from headrace.testing.clock import HandClock
 
 
 def source() -> TaskSource:
@@ -65,12 +68,47 @@ async def test_waiting_for_one_of_our_own_connections_counts_as_latency() -> Non
         assert entry.attempts == 1
 
 
-async def test_users_wait_for_their_answer_and_keep_their_pace() -> None:
-    journal = Journal()
-    profile = Users(users=3, spawn_rate_per_s=1_000, pacing_s=0.05, seconds=0.14)
-    async with stand_in() as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:
-        await offer(profile, source(), client, journal, clock=time.monotonic)
-    assert journal.offered == 9 and gateway.at_work_max <= 3
+class AnswersAfter(GatewayCalls):
+    """Answers each request after a time on a clock moved by hand: for schedules of minutes."""
+
+    def __init__(self, clock: HandClock, answer_s: float) -> None:
+        super().__init__("http://127.0.0.1:1", clock=clock.now)
+        self._hand = clock
+        self._answer_s = answer_s
+
+    async def ask(self, wish: TaskWish, operation_id: str, scheduled_at_s: float) -> Asked:
+        await self._hand.sleep(self._answer_s)
+        return Asked(Accepted(b"\1" * 32, certified=True), scheduled_at_s, self._hand.now(), 1)
+
+
+@pytest.mark.parametrize(("answer_s", "requests"), [(2.8, 200), (30.0, 100)])
+async def test_users_wait_for_their_answer_and_keep_their_pace(answer_s: float, requests: int) -> None:
+    """The source's load: 10 users, 10/s, pacing 15 s, 5 minutes. Answers slower than the pace make it slower."""
+    clock, journal = HandClock(0.0), Journal()
+    profile = Users(users=10, spawn_rate_per_s=10, pacing_s=15, seconds=300)
+    offering = asyncio.create_task(
+        offer(profile, source(), AnswersAfter(clock, answer_s), journal, clock=clock.now, sleep=clock.sleep)
+    )
+    assert await clock.run_until(offering.done, at_most_s=400)
+    assert journal.offered == len(journal.entries) == requests
+    firsts = sorted(entry.scheduled_at_s for entry in journal.entries)[:10]
+    assert firsts == pytest.approx([user / 10 for user in range(10)])
+
+
+async def test_an_open_loop_keeps_its_rate_for_minutes() -> None:
+    clock, journal = HandClock(0.0), Journal()
+    offering = asyncio.create_task(
+        offer(
+            OpenLoop(rate_per_s=10, seconds=300),
+            source(),
+            AnswersAfter(clock, 45.0),
+            journal,
+            clock=clock.now,
+            sleep=clock.sleep,
+        )
+    )
+    assert await clock.run_until(offering.done, at_most_s=400)
+    assert [entry.scheduled_at_s for entry in journal.entries] == pytest.approx([n / 10 for n in range(3_000)])
 
 
 async def test_a_user_without_an_answer_makes_no_further_request() -> None:

@@ -1,0 +1,219 @@
+"""What would fail on chain is found by simulation, and hurts nobody else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from engine.world import Settings, open_world
+from headrace.core.operation import Operation
+from headrace.core.words import Address, BlockNumber, Outcome
+from headrace.testing.builders import Builder
+from headrace.workloads.tasks.operations import operation_of
+from headrace.workloads.tasks.payload import CREATE, RESPOND
+from headrace.testing.builders import CHAIN, WINDOWS
+
+
+def with_other_response(made: Builder, operation: Operation, task_of: object) -> Operation:
+    raise NotImplementedError
+
+
+async def test_a_poisoned_operation_is_rejected_with_its_decoded_reason_and_its_neighbours_land_at_once(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        good = [world.made.operation() for _ in range(4)]
+        bad = world.made.operation(good=False)
+        await world.add(*good[:2], bad, *good[2:])
+        await world.flush()
+
+        ended = await world.account(bad)
+        assert ended.outcome is Outcome.REJECTED
+        assert ended.revert is not None
+        assert ended.revert.name == "InvalidBLSSignature"
+        assert [await world.stage(o) for o in good] == ["sealed"] * 4, "in the very same flush"
+        await world.finish()
+        assert await world.outcomes(good) == {Outcome.LANDED}
+        assert {(await world.account(o)).operation.retries for o in good} == {0}
+        assert world.sent_nonces() == [0], "nothing was tried by a real transaction"
+
+
+async def test_wave_after_wave_of_poison_costs_the_neighbours_no_retry(tmp_path: Path) -> None:
+    """D4: in the source each wave cut out of a batch was an attempt of all that stayed."""
+    async with open_world(tmp_path, settings=Settings(max_retries=0, in_flight_max=1)) as world:
+        patient = world.made.operation()
+        await world.add(patient)
+        world.contracts.task_manager.registry = Address(b"\x0f" * 20)  # nobody may record anything
+        for _ in range(5):
+            await world.add(world.made.operation(good=False))
+            await world.flush()
+            await world.mine()
+        world.contracts.task_manager.registry = world.contracts.batch.task_manager
+        world.contracts.task_manager.registry = Address(b"\x01registry".ljust(20, b"\x00"))
+        await world.finish()
+        assert await world.outcome(patient) is Outcome.LANDED
+
+
+async def test_items_that_cannot_stand_together_are_found(tmp_path: Path) -> None:
+    """Two operations of different kinds want to create the same task."""
+    async with open_world(tmp_path) as world:
+        task = world.made.task()
+        await world.add(world.made.operation(CREATE, task=task), world.made.operation(task=task))
+        await world.finish()
+        stored = world.chain.world
+        assert stored is not None
+
+
+async def test_a_fresh_task_does_not_look_as_if_it_came_from_the_future(tmp_path: Path) -> None:
+    """D8: at `latest` the reference block is not in the past; in the block we aim at it is."""
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation(created_block=world.chain.head.number)
+        await world.add(operation)
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_it_is_simulated_as_the_lane_and_not_as_nobody(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        world.contracts.batch.callers = frozenset()
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        assert "Unauthorized" in (world.gateway.packer.hindrance or "")
+        assert await world.stage(operation) == "queued"
+
+        world.contracts.batch.callers = frozenset([world.gateway.lane.address])
+        await world.mine()
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.gateway.packer.hindrance is None
+
+
+async def test_without_the_right_to_record_tasks_operations_wait_and_a_person_is_told(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        generators = set(world.contracts.registry.generators)
+        world.contracts.registry.generators = set()
+        operation = world.made.operation()
+        await world.add(operation)
+        for _ in range(5):
+            await world.flush()
+            await world.mine()
+        assert await world.stage(operation) == "queued"
+        assert "addTaskGenerator" in (world.gateway.judge.operator_needed or "")
+
+        world.contracts.registry.generators = generators
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.gateway.judge.operator_needed is None
+
+
+# ---- D5 and D6: what is on chain already
+
+
+async def test_a_task_that_was_recorded_without_its_response_goes_on_as_respond_only(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        task = world.made.task()
+        create, both = world.made.operation(CREATE, task=task), world.made.operation(task=task)
+        await world.add(create)
+        await world.finish()
+        await world.add(both)
+        await world.finish()
+        account = await world.account(both)
+        assert account.outcome is Outcome.LANDED
+        assert account.operation.form == RESPOND
+        assert account.operation.retries == 0
+        assert world.recorded(both)[1] is not None
+
+
+async def test_what_is_on_chain_with_our_response_is_already_done_and_with_another_a_conflict(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        task = world.made.task()
+        response = world.made.response(task)
+        first = world.made.operation(task=task)
+        await world.add(first)
+        await world.finish()
+
+        def again(name: str, answer: object) -> Operation:
+            return operation_of(
+                id=name,  # type: ignore[arg-type]
+                chain=CHAIN,
+                kind="create_and_respond",
+                task=task,
+                response=answer,  # type: ignore[arg-type]
+                signature_data=world.made.signature_data(),
+                windows=WINDOWS,
+                received_at=0,
+            )
+
+        same, other = again("same", response), again("other", replace(response, evaluation_result=b"\x00"))
+        for one in (same, other):
+            await world.add(one)
+            await world.finish()
+        assert await world.outcome(same) is Outcome.ALREADY_DONE
+        assert await world.outcome(other) is Outcome.CONFLICT
+        assert world.sent_nonces() == [0]
+
+
+async def test_another_task_under_our_id_is_a_conflict(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        task = world.made.task()
+        await world.add(world.made.operation(task=task))
+        await world.finish()
+        other = world.made.operation(task=replace(task, timestamp=1), id="other")
+        await world.add(other)
+        await world.finish()
+        assert await world.outcome(other) is Outcome.CONFLICT
+
+
+# ---- What cannot be carried at all
+
+
+async def test_an_operation_that_cannot_be_built_ends_alone(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        broken = replace(world.made.operation(), payload=b"\xc1 not msgpack")
+        good = [world.made.operation() for _ in range(2)]
+        await world.add(good[0], broken, good[1])
+        await world.finish()
+        ended = await world.account(broken)
+        assert ended.outcome is Outcome.REJECTED
+        assert "cannot be built" in ended.reason
+        assert await world.outcomes(good) == {Outcome.LANDED}
+
+
+async def test_an_operation_of_a_form_that_the_workload_does_not_have_ends_and_blocks_nobody(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        strange = replace(world.made.operation(), form="settle")
+        good = world.made.operation()
+        await world.add(strange, good)
+        await world.finish()
+        assert await world.outcome(strange) is Outcome.REJECTED
+        assert await world.outcome(good) is Outcome.LANDED
+
+
+async def test_an_operation_that_runs_dry_by_itself_is_given_up_after_its_retries_and_harms_nobody(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path) as world:
+        glutton, good = world.made.operation(), world.made.operation()
+        world.contracts.task_manager.item_burns = {glutton.subject: 10**7}
+        await world.add(glutton, good)
+        await world.finish()
+        ended = await world.account(glutton)
+        assert ended.outcome is Outcome.REJECTED
+        assert ended.reason.endswith("gave up after 2 retries")
+        assert ended.revert is not None
+        assert ended.revert.name == "ItemLikelyOutOfGas"
+        assert (await world.account(good)).outcome is Outcome.LANDED
+
+
+async def test_an_operation_that_can_no_longer_land_expires_while_it_waits(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        soon = replace(world.made.operation(), deadline_block=BlockNumber(world.chain.head.number + 1))
+        await world.add(soon)
+        await world.mine()
+        ended = await world.account(soon)
+        assert ended.outcome is Outcome.EXPIRED
+        assert "block 4" in ended.reason
+        assert [n.operation for n in world.told("done")] == [soon.id]

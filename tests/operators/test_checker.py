@@ -1,0 +1,90 @@
+import asyncio
+import threading
+
+import pytest
+
+from headrace.attest import bls
+from headrace.operators.checker import PER_BATCH_MAX, Checker
+from headrace.operators.keyring import Checked, KeyRing, Quorum
+from operators.builders import KEYS, until
+
+DIGEST = b"\x01" * 32
+SIGNATURES = {i: bls.sign(KEYS[i], DIGEST) for i in range(3)}
+GOOD = Checked(bls.aggregate_signatures(SIGNATURES.values()))
+
+
+class Held:
+    """The BLS scheme, held up in its checks until it may go on; it notes how many claims it saw at once."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.may_go_on = threading.Event()
+        self.error: Exception | None = None
+
+    parse_public_key = staticmethod(bls.parse_public_key)
+    aggregate_keys = staticmethod(bls.aggregate_keys)
+    subtract_keys = staticmethod(bls.subtract_keys)
+    check_signature = staticmethod(bls.check_signature)
+    aggregate_signatures = staticmethod(bls.aggregate_signatures)
+
+    def verify(self, public_key: bls.PublicKey, digest: bytes, signature: bytes, /) -> bool:
+        return self.verify_all([(public_key, digest, signature)])
+
+    def verify_all(self, claims: list[tuple[bls.PublicKey, bytes, bytes]], /) -> bool:
+        self.sizes.append(len(claims))
+        assert self.may_go_on.wait(30)
+        if self.error is not None:
+            raise self.error
+        return bls.verify_all(claims)
+
+
+def quorum(scheme: Held) -> Quorum:
+    keys = KeyRing(scheme, {i: key.public_key.to_bytes() for i, key in enumerate(KEYS)})  # type: ignore[type-var,arg-type,unused-ignore]
+    return Quorum(keys, DIGEST, SIGNATURES)
+
+
+async def test_what_waits_while_the_thread_works_is_checked_together() -> None:
+    scheme, checker = Held(), Checker()
+    asked = quorum(scheme)
+    first = asyncio.create_task(checker.check(asked))
+    await until(lambda: scheme.sizes == [1])
+    rest = [asyncio.create_task(checker.check(asked)) for _ in range(PER_BATCH_MAX + 4)]
+    await asyncio.sleep(0)
+    scheme.may_go_on.set()
+    assert await asyncio.gather(first, *rest) == [GOOD] * (PER_BATCH_MAX + 5)
+    assert scheme.sizes == [1, PER_BATCH_MAX, 4]
+    checker.close()
+
+
+async def test_who_gives_up_is_not_checked() -> None:
+    scheme, checker = Held(), Checker()
+    asked = quorum(scheme)
+    first = asyncio.create_task(checker.check(asked))
+    await until(lambda: scheme.sizes == [1])
+    rest = [asyncio.create_task(checker.check(asked)) for _ in range(3)]
+    await asyncio.sleep(0)
+    first.cancel()
+    rest[1].cancel()
+    await asyncio.sleep(0)
+    scheme.may_go_on.set()
+    assert await asyncio.gather(rest[0], rest[2]) == [GOOD, GOOD]
+    assert scheme.sizes == [1, 2]
+    checker.close()
+
+
+async def test_an_error_in_a_check_reaches_its_waiters_and_stops_nothing() -> None:
+    scheme, checker = Held(), Checker()
+    scheme.may_go_on.set()
+    scheme.error = RuntimeError("no memory")
+    ends = await asyncio.gather(*(checker.check(quorum(scheme)) for _ in range(3)), return_exceptions=True)
+    assert [str(end) for end in ends] == ["no memory"] * 3
+    scheme.error = None
+    assert await checker.check(quorum(scheme)) == GOOD
+    checker.close()
+
+
+async def test_a_closed_checker_refuses() -> None:
+    checker = Checker()
+    checker.close()
+    with pytest.raises(RuntimeError, match="shutdown"):
+        await asyncio.wait_for(checker.check(quorum(Held())), 10)
