@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+
 from api.gateway import Gateway, open_gateway
 
 

@@ -5,13 +5,12 @@ import itertools
 import json
 import socket
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from operators.builders import CHAIN, CLIENT, FORBIDDEN, TASK_MANAGER, make_member, make_operator
 from starlette.types import ASGIApp, Message
 
 from headrace.api import GatewayServer, LaneReport, Limits, Services, TasksAcceptor, Topics, gateway_app
@@ -29,6 +28,7 @@ from headrace.store import SqliteStore, open_store
 from headrace.testing.builders import Builder
 from headrace.testing.clock import HandClock
 from headrace.workloads.tasks.operations import Windows
+from operators.builders import CHAIN, CLIENT, FORBIDDEN, TASK_MANAGER, make_member, make_operator
 
 WINDOWS = Windows(creation=64, response=128)
 OPERATORS = 3
@@ -112,7 +112,7 @@ class Gateway:
     async def end(self, operation: str, outcome: Outcome = Outcome.LANDED) -> None:
         """As the engine ends it: stored, then told."""
         id, now = OperationId(operation), self.clock.now()
-        await self.store.judge([Ending(id, outcome, "because")], [], now=now)  # type: ignore[misc]
+        await self.store.judge([Ending(operation=id, outcome=outcome, reason="because")], [], now=now)
         self.topics(OperationNews(operation=id, what="done", at=now, outcome=outcome, reason="because"))
 
 
@@ -297,10 +297,4 @@ async def until(happened: Callable[[], bool], *, within_s: float = 20.0) -> None
     """For what happens in sockets and threads, where there is no event to wait for."""
     async with asyncio.timeout(within_s):
         while not happened():  # noqa: ASYNC110
-            await asyncio.sleep(0.002)
-
-
-async def until_true(happened: Callable[[], Awaitable[bool]], *, within_s: float = 20.0) -> None:
-    async with asyncio.timeout(within_s):
-        while not await happened():
             await asyncio.sleep(0.002)

@@ -1,16 +1,19 @@
 """newt_createTask and newt_sendTask, with real operators, a real certificate and a real store."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from api.gateway import FORBIDDEN_INTENT, Gateway, open_gateway, submission, task_params, until, until_true
-from operators.builders import CHAIN, CLIENT, KEYS, TASK_MANAGER
 
+from api.gateway import FORBIDDEN_INTENT, Gateway, open_gateway, submission, task_params, until
+from headrace.api.reading import OperationBook
 from headrace.api.task_forms import TaskForms, read_response
 from headrace.attest import bls
+from headrace.core.operation import Account
 from headrace.core.words import OperationId
 from headrace.workloads.tasks.structs import attestation_digest
+from operators.builders import CHAIN, CLIENT, KEYS, TASK_MANAGER
 
 RESULT = {
     "task_id",
@@ -161,16 +164,22 @@ async def test_before_the_chain_is_reached_and_with_a_full_house_it_is_try_later
     assert gateway.stored() == (0, 0)
 
 
-async def test_an_operation_read_between_certificate_and_row_is_found(gateway: Gateway) -> None:
-    """The store concludes an evaluation and saves its operation in one commit; who looks on either side sees one
-    of them."""
+async def test_an_operation_is_found_even_if_its_row_comes_between_our_two_looks(gateway: Gateway) -> None:
+    await gateway.call("newt_createTask", task_params(operation_id="one"))
 
-    async def found() -> bool:
-        operation = await gateway.call("headrace_getOperation", {"operation_id": "one"})
-        return operation["times"]["received"] is not None and gateway.stored() == (1, 1)
+    class LooksTooEarly:
+        """The first look at operations was before the commit."""
 
-    await gateway.call("newt_sendTask", task_params(operation_id="one"))
-    await until_true(found)
+        looks = 0
+
+        async def account(self, operation: OperationId) -> Account | None:
+            self.looks += 1
+            return None if self.looks == 1 else await gateway.store.account(operation)
+
+        list_accounts = gateway.store.list_accounts
+
+    book = OperationBook(replace(gateway.services, reader=LooksTooEarly()))
+    assert isinstance(await book.find(OperationId("one")), Account)
 
 
 async def test_recorded_separately_the_request_ends_as_a_respond(tmp_path: Path) -> None:

@@ -53,6 +53,14 @@ def test_after_a_batch_ran_dry_the_next_one_gets_a_quarter_more_at_once() -> Non
     assert book.per_item >= 125_000
 
 
+def test_a_book_that_learned_that_items_cost_nothing_recovers_from_it() -> None:
+    book = gas(per_item=100_000)
+    book.learn(gas_used=21_000, sizes=[10_000])
+    assert book.per_item == 0
+    book.starved()
+    assert book.per_item >= 125_000
+
+
 def test_forms_of_a_workload_learn_apart() -> None:
     tasks = Tasks(
         TaskContracts(task_manager=bytes(20), batch=bytes(20), item_gas=450_000),  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ class Crashed(BaseException):
 
 
 class Tapped:
-    """Passes everything on to `inner`; before and after each of `effects` it tells `tap` (when, what, arguments)."""
+    """Passes everything on to `inner`; before and after each of `effects` it tells `tap`."""
 
     def __init__(self, inner: object, effects: frozenset[str], tap: Tap) -> None:
         self._inner, self._effects, self._tap = inner, effects, tap

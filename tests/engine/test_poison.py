@@ -6,14 +6,24 @@ from pathlib import Path
 from engine.world import Settings, open_world
 from headrace.core.operation import Operation
 from headrace.core.words import Address, BlockNumber, Outcome
-from headrace.testing.builders import Builder
+from headrace.testing.builders import BATCH_TASK_MANAGER, CHAIN, REGISTRY, WINDOWS
+from headrace.testing.fake_contracts import FakeBatchTaskManager
+from headrace.testing.fake_world import FakeRevert, Frame
+from headrace.workloads.tasks.batches import STRICT
 from headrace.workloads.tasks.operations import operation_of
 from headrace.workloads.tasks.payload import CREATE, RESPOND
-from headrace.testing.builders import CHAIN, WINDOWS
 
 
-def with_other_response(made: Builder, operation: Operation, task_of: object) -> Operation:
-    raise NotImplementedError
+class RunsDryInLargeBatches:
+    """Its strict form reverts without a word when it is asked for more than about three items."""
+
+    def __init__(self, inner: FakeBatchTaskManager) -> None:
+        self._inner, self.code = inner, inner.code
+
+    def run(self, frame: Frame, data: bytes) -> bytes:
+        if data[:4] in STRICT.values() and len(data) > 6_000:
+            raise FakeRevert
+        return self._inner.run(frame, data)
 
 
 async def test_a_poisoned_operation_is_rejected_with_its_decoded_reason_and_its_neighbours_land_at_once(
@@ -46,20 +56,38 @@ async def test_wave_after_wave_of_poison_costs_the_neighbours_no_retry(tmp_path:
             await world.add(world.made.operation(good=False))
             await world.flush()
             await world.mine()
-        world.contracts.task_manager.registry = world.contracts.batch.task_manager
-        world.contracts.task_manager.registry = Address(b"\x01registry".ljust(20, b"\x00"))
+        world.contracts.task_manager.registry = REGISTRY
         await world.finish()
         assert await world.outcome(patient) is Outcome.LANDED
 
 
-async def test_items_that_cannot_stand_together_are_found(tmp_path: Path) -> None:
-    """Two operations of different kinds want to create the same task."""
+async def test_of_two_that_want_the_same_the_second_is_not_judged_by_what_the_first_has_not_done_yet(
+    tmp_path: Path,
+) -> None:
+    """In one simulation the second meets the work of the first, which may never be mined."""
     async with open_world(tmp_path) as world:
         task = world.made.task()
-        await world.add(world.made.operation(CREATE, task=task), world.made.operation(task=task))
+        create = world.made.operation(CREATE, task=task)
+        await world.add(create)
         await world.finish()
-        stored = world.chain.world
-        assert stored is not None
+        respond = world.made.operation(RESPOND, task=task)
+        both = replace(world.made.operation(task=task), form=RESPOND)
+        await world.add(respond, both)
+        await world.flush()
+        assert [await world.stage(o) for o in (respond, both)] == ["sealed", "queued"]
+
+        await world.finish()
+        assert [await world.outcome(o) for o in (respond, both)] == [Outcome.LANDED, Outcome.ALREADY_DONE]
+
+
+async def test_a_batch_that_stands_in_halves_only_travels_in_halves(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operations = [world.made.operation() for _ in range(10)]
+        world.chain.contracts[BATCH_TASK_MANAGER] = RunsDryInLargeBatches(world.contracts.batch)
+        await world.add(*operations)
+        await world.finish()
+        assert await world.outcomes(operations) == {Outcome.LANDED}
+        assert {(await world.account(o)).operation.retries for o in operations} == {0}
 
 
 async def test_a_fresh_task_does_not_look_as_if_it_came_from_the_future(tmp_path: Path) -> None:

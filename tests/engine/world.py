@@ -39,7 +39,6 @@ from headrace.workloads.tasks.workload import TaskContracts, Tasks
 GWEI = 10**9
 BLOCK_S = 12
 LANE_KEY, STRANGER_KEY = keys_from_seed(7, 2)
-# One key on both sides: a stranger that spends our nonces is a second process with our key.
 LANE = LANE_KEY.address
 BATCHED = TaskContracts(task_manager=TASK_MANAGER, batch=BATCH_TASK_MANAGER, item_gas=450_000)
 SINGLY = TaskContracts(task_manager=TASK_MANAGER, batch=None)
@@ -95,6 +94,13 @@ class World:
     @property
     def chain(self) -> Any:
         return self.contracts.chain
+
+    @property
+    def stranger(self) -> LocalSigner:
+        """Somebody else who may record tasks, with coin."""
+        self.chain.set_balance(STRANGER_KEY.address, 10**21)
+        self.contracts.batch.callers = frozenset([LANE, STRANGER_KEY.address])
+        return LocalSigner(STRANGER_KEY.secret)
 
     # ---- Steps
 
@@ -245,7 +251,7 @@ def new_chain(clock: HandClock, **chain: Any) -> TaskChain:
 async def open_world(
     folder: Path,
     *,
-    settings: Settings = Settings(),  # noqa: B008 - frozen
+    settings: Settings = Settings(),
     contracts: TaskChain | None = None,
     clock: HandClock | None = None,
     node: FakeNode | None = None,

@@ -83,8 +83,17 @@ async def test_an_error_in_a_check_reaches_its_waiters_and_stops_nothing() -> No
     checker.close()
 
 
-async def test_a_closed_checker_refuses() -> None:
-    checker = Checker()
+async def test_a_closed_checker_refuses_and_lets_go_of_who_waits() -> None:
+    scheme, checker = Held(), Checker()
+    asked = quorum(scheme)
+    first = asyncio.create_task(checker.check(asked))
+    await until(lambda: scheme.sizes == [1])
+    second = asyncio.create_task(checker.check(asked))
+    await asyncio.sleep(0)
     checker.close()
-    with pytest.raises(RuntimeError, match="shutdown"):
-        await asyncio.wait_for(checker.check(quorum(Held())), 10)
+    scheme.may_go_on.set()
+    assert await first == GOOD  # it was being worked on
+    with pytest.raises(asyncio.CancelledError):
+        await second
+    with pytest.raises(RuntimeError, match="closed"):
+        await checker.check(asked)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headrace.core.errors import OtherContent
-from headrace.core.ports import Evaluation, SubjectTaken
+from headrace.core.ports import Added, Evaluation, SubjectTaken
 from headrace.core.words import OperationId
 from store.made import NOW, Store, a_follower, account, an_operation, digest, stages
 
@@ -54,18 +54,29 @@ class EvaluationsContract:
         await store.conclude_evaluation(OperationId("a"), result=b"", operations=[])
         found = await store.evaluation(OperationId("a"))
         assert found is not None and found.result == b""
-        await store.add_operations([an_operation("b")])
+        await store.add_operations([an_operation("n")])
         await store.begin_evaluation(an_evaluation("b"))
-        await store.conclude_evaluation(OperationId("b"), result=b"yes", operations=[an_operation("b")])
+        follows = [an_operation("n"), an_operation("b")]
+        await store.conclude_evaluation(OperationId("b"), result=b"yes", operations=follows)
+        assert (await account(store, "n")).operation == an_operation("n")
         assert (await account(store, "b")).operation == an_operation("b")
 
+    async def test_an_id_is_a_task_request_or_a_submitted_operation_never_both(self, store: Store) -> None:
+        await store.add_operations([an_operation("submitted")])
+        with pytest.raises(OtherContent, match="submitted"):
+            await store.begin_evaluation(an_evaluation("submitted"))
+        assert await store.evaluation(OperationId("submitted")) is None
+        await store.begin_evaluation(an_evaluation("asked"))
+        assert await store.add_operations([an_operation("asked")]) == [Added.OTHER_CONTENT]
+        assert await store.account(OperationId("asked")) is None
+
     async def test_nothing_is_concluded_if_what_follows_cannot_be_added(self, store: Store) -> None:
-        await store.add_operations([an_operation("a")])
+        await store.add_operations([an_operation("m")])
         await store.begin_evaluation(an_evaluation("a"))
-        other = an_operation("a", content=b"\x09" * 32)
-        with pytest.raises(OtherContent, match="operation a "):
+        other = an_operation("m", content=b"\x09" * 32)
+        with pytest.raises(OtherContent, match="operation m "):
             await store.conclude_evaluation(OperationId("a"), result=b"x", operations=[an_operation("n"), other])
-        taken = an_operation("b", subject=an_operation("a").subject)
+        taken = an_operation("b", subject=an_operation("m").subject)
         with pytest.raises(SubjectTaken):
             await store.conclude_evaluation(OperationId("a"), result=b"x", operations=[an_operation("n"), taken])
         assert await store.account(OperationId("n")) is None

@@ -56,7 +56,8 @@ class FollowersContract:
         await store.add_operations([a_follower("a2", "a"), a_follower("b2", "b")])
         await record(store, mined(first), without_effect=[OperationId("b")])
         await record(store, mined(replaced(first), winner=0))  # a late attempt: not news
-        assert await stages(store, "a2", "b2") == ["queued", "waiting"]
+        await store.add_operations([a_follower("b3", "b", kind="third")])
+        assert await stages(store, "a2", "b2", "b3") == ["queued", "waiting", "waiting"]
 
     async def test_mined_in_another_block_is_news(self, store: Store) -> None:
         first = await sealed(store, 0, "a", "b")
@@ -185,6 +186,16 @@ class FollowersContract:
         await settle(store, Void(in_flight=first), returns=[returned("a")])
         assert await stages(store, "a", "b", "c") == ["queued", "waiting", "waiting"]
         assert (await account(store, "a")).ride is None
+
+    async def test_a_settled_transaction_that_returns_an_operation_holds_its_followers(self, store: Store) -> None:
+        first = await sealed(store, 0, "a", "other")
+        await store.add_operations([a_follower("b", "a"), a_follower("c", "a", kind="third")])
+        await record(store, mined(first))
+        assert await claim(store, 1) == ["b"]
+        await settle(
+            store, Settled(mined=mined(first)), endings=landed("other"), returns=[returned("a", "unseen")]
+        )
+        assert await stages(store, "a", "b", "c") == ["queued", "waiting", "waiting"]
 
     async def test_a_returned_follower_waits_if_its_predecessor_is_not_there(self, store: Store) -> None:
         first = await sealed(store, 0, "a")

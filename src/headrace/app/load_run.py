@@ -10,7 +10,7 @@ from headrace.app.chain_watch import ChainWatch
 from headrace.app.load.endings import ask_endings
 from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
-from headrace.app.load.landing import LiveCounts
+from headrace.app.load.landing import Ended, LiveCounts
 from headrace.app.load.machine import machine
 from headrace.app.load.measure import LoadRun, measure
 from headrace.app.load.process_stats import ProcessStats
@@ -21,7 +21,9 @@ from headrace.app.load.task_source import PolicyClient, TaskSource
 from headrace.app.report import Deployment, Limits, build_report
 from headrace.app.report_shape import Report
 
+# Outcomes follow the chain by some confirmations; where tasks never landed nothing is about to end.
 ENDINGS_WITHIN_S = 60.0
+ENDINGS_AFTER_LATE_LIMIT_S = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +55,7 @@ async def run_load(
     watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url)
     method = Method.SEND_TASK if send_only else Method.CREATE_TASK
     source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
-    calls = GatewayCalls(rpc_url(target.gateway_url), clock=time.monotonic, method=method, limits=GatewayLimits())
+    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=GatewayLimits())
     progress = LoadProgress(profile.requests, trouble=lambda: watch.trouble)
 
     def show(counts: LiveCounts) -> None:
@@ -76,7 +78,8 @@ async def run_load(
             endings = await ask_endings(
                 gateway,
                 _without_effect(run),
-                until_s=time.monotonic() + ENDINGS_WITHIN_S,
+                until_s=time.monotonic()
+                + (ENDINGS_WITHIN_S if run.ended is Ended.ALL_LANDED else ENDINGS_AFTER_LATE_LIMIT_S),
                 clock=time.monotonic,
             )
     return build_report(
@@ -91,12 +94,6 @@ async def run_load(
     )
 
 
-def rpc_url(gateway_url: str) -> str:
-    """Where its JSON-RPC is: people give either."""
-    url = gateway_url.rstrip("/")
-    return url if url.endswith("/rpc") else f"{url}/rpc"
-
-
 def _without_effect(run: LoadRun) -> list[str]:
     tasks = run.record.tasks
     return [
@@ -108,7 +105,7 @@ def _without_effect(run: LoadRun) -> list[str]:
 
 
 def share_on_time(report: Report) -> float:
-    """Of the accepted requests that are valid, the part whose effect was in a block in time: 0 to 1. What was
-    poisoned on purpose is left out; nothing accepted at all is 0."""
-    valid = report["valid"]
-    return valid["outcomes"]["on_time"] / valid["accepted"] if valid["accepted"] else 0.0
+    """Of the valid requests that were due to land, the part whose effect was in a block in time: 0 to 1. What was
+    poisoned on purpose is left out; nothing due at all is 0."""
+    percent = report["valid"]["on_time_percent"]
+    return 0.0 if percent is None else percent / 100

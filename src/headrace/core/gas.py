@@ -60,8 +60,10 @@ class ItemGas:
         self.samples.append(max(items // len(sizes), 0))
 
     def starved(self) -> None:
-        """A batch ran dry: the next one gets more at once."""
-        self.samples.append(self.per_item * (100 + STARVED_PERCENT) // 100)
+        """A batch ran dry: the next one gets more at once, and not less than the guess, whatever was learned
+        (where all seemed to be in the bytes it may be nothing, and a quarter of that is nothing)."""
+        dear = max(self.per_item, self.guess_per_item)
+        self.samples.append(dear * (100 + STARVED_PERCENT) // 100)
 
 
 class GasBook:

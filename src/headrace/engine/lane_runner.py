@@ -304,7 +304,7 @@ class LaneRunner:
                 trip.receipt = receipt
                 return (_included(receipt),)
         if isinstance(trip.transaction, Mined):
-            return (transactions.Uncled(trip.transaction.winner),)  # the next look tells who has the nonce
+            return await self._uncled(trip.transaction)  # the next look tells who has the nonce
         head = await self._node.head()
         return (transactions.NonceTaken(head.number),)
 
@@ -313,11 +313,20 @@ class LaneRunner:
         winner = trip.transaction.winner
         receipt = await self._node.receipt(winner)
         if receipt is None:
-            return (transactions.Uncled(winner),)
+            return await self._uncled(trip.transaction)
         trip.receipt = receipt
         if receipt.block_hash != trip.transaction.block_hash:
             return (_included(receipt),)
         return (transactions.ReceiptReread(winner, receipt.block_hash),)
+
+    async def _uncled(self, mined: Mined) -> tuple[Fact, ...]:
+        """A missing receipt alone does not prove it: a node may lack its index, or be behind."""
+        block = await self._node.block(mined.block)
+        if block is None or block.hash == mined.block_hash:
+            raise NodeTrouble(
+                f"no receipt of 0x{mined.winner.hex()}, and its block {mined.block} was not replaced"
+            )
+        return (transactions.Uncled(mined.winner),)
 
     async def _look_after_the_late(self, block: Block) -> None:
         """Transactions that a block has passed by: is the nonce spent, does the pool still have them?"""

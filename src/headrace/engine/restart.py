@@ -26,7 +26,7 @@ async def restart_lane(
     workload that this gateway does not have."""
     released = await store.release_claims(chain=lane.chain, lane=lane.address)
     voyages = await store.unsettled(chain=lane.chain, lane=lane.address)
-    if missing := {v.workload for v in voyages} - {*workloads, ""}:
+    if missing := {v.workload for v in voyages} - set(workloads):
         raise NeedsOperator(
             f"lane 0x{lane.address.hex()} has unsettled transactions of workload {', '.join(sorted(missing))}, "
             "which this configuration does not have: add it, or settle them with the old configuration"

@@ -43,15 +43,12 @@ class Aggregator:
         chain: ChainId,
         task_manager: Address,
         clock: Clock,
-        patience_s: float = 5.0,
         slots_max: int = 2_000,
         scheme: Scheme[Any] = bls,
     ) -> None:
-        """`patience_s`: how long is sensible to wait for a quorum, for those who choose deadlines. Raises
-        ValueError if the members make no quorum (`Membership`)."""
+        """Raises ValueError if the members make no quorum (`Membership`)."""
         self._chain, self._task_manager = chain, task_manager
         self._clock = clock
-        self.patience_s = patience_s
         self._slots_max, self._slots = slots_max, 0
         self._scheme = scheme
         self._membership = Membership(members, scheme)
@@ -81,7 +78,7 @@ class Aggregator:
         self._checker.close()
 
     async def collect(self, task: Task, *, deadline: float) -> Certificate | Refusal:
-        """`deadline` in unix seconds: until then answers are waited for, and what is there by then is still checked
+        """`deadline` in unix seconds: until then answers are waited for, and what is there then is still checked
         (milliseconds; a second with 2,000 slots all ready at once). Raises NoQuorum then, or as soon as nothing
         else can come, and TryLater at once where all slots are in use."""
         if self._slots >= self._slots_max:

@@ -22,9 +22,12 @@ class Checker:
         # One thread is enough for a thousand checks a second; the pairing in it runs beside the loop.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="check")
         self._waiting: list[tuple[Quorum, asyncio.Future[Checked]]] = []
-        self._busy = False
+        self._busy = self._closed = False
 
     async def check(self, quorum: Quorum) -> Checked:
+        """Raises RuntimeError when closed; CancelledError if it is closed meanwhile."""
+        if self._closed:
+            raise RuntimeError("the checker is closed")
         loop = asyncio.get_running_loop()
         result: asyncio.Future[Checked] = loop.create_future()
         self._waiting.append((quorum, result))
@@ -33,10 +36,14 @@ class Checker:
         return await result
 
     def close(self) -> None:
+        self._closed = True
+        for _, result in self._waiting:
+            result.cancel()
+        self._waiting.clear()
         self._worker.shutdown(wait=False, cancel_futures=True)
 
     def _start(self) -> None:
-        if self._busy:
+        if self._busy or self._closed:
             return
         waiting = [(quorum, result) for quorum, result in self._waiting if not result.done()]
         batch, self._waiting = waiting[:PER_BATCH_MAX], waiting[PER_BATCH_MAX:]

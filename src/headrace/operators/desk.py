@@ -9,7 +9,7 @@ Leaves    asking and counting to the aggregator, recording to the engine.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Literal
@@ -178,9 +178,7 @@ class Desk:
         self._check(request)
         id = operation if operation is not None else OperationId(uuid4().hex)
         content = request.content(method)
-        known = await self._store.evaluation(id) if operation is not None else None
-        if known is None:
-            known = await self._build(request, id, content, resume=resume)
+        known = await self._build(request, id, content, resume=resume)
         if known.content != content:
             raise OtherContent(f"operation_id: {id!r} is already used for something else", operation_id=id)
         return known
@@ -277,13 +275,21 @@ class Desk:
         self._tell(task, "evaluating", {})
         result = await self._ask(task)
         operations = self._recording(evaluation, task, result) if isinstance(result, Certified) else ()
-        await self._store.conclude_evaluation(
-            evaluation.operation, result=msgspec.msgpack.encode(result), operations=operations
-        )
+        try:
+            await self._conclude(evaluation, result, operations)
+        except (OtherContent, SubjectTaken) as taken:
+            # Somebody submitted an operation of their own about this very task meanwhile.
+            result, operations = Failed(f"its operations cannot be saved: {taken}"), ()
+            await self._conclude(evaluation, result, operations)
         if operations:
             self._noticed(len([o for o in operations if o.after is None]))
         self._tell_result(task, result)
         return result
+
+    async def _conclude(self, evaluation: Evaluation, result: Result, operations: Sequence[Operation]) -> None:
+        await self._store.conclude_evaluation(
+            evaluation.operation, result=msgspec.msgpack.encode(result), operations=operations
+        )
 
     async def _ask(self, task: Task) -> Result:
         """Until there is an answer, or the task can no longer be created."""

@@ -11,11 +11,27 @@ from headrace.core.words import OperationId
 from headrace.store.machinery import Machinery
 from headrace.store.operations import add_each
 from headrace.store.queries import load_queries
+from headrace.store.reader import ReadThread
 
 _SQL: Final = load_queries("evaluations")
 
 
-class SqliteEvaluations(Machinery):
+class EvaluationReading:
+    """The part of it that only reads."""
+
+    _reader: ReadThread
+
+    async def evaluation(self, operation: OperationId) -> Evaluation | None:
+        return await self._reader.run(lambda db: _find(db, "evaluation", operation=operation))
+
+    async def evaluation_about(self, subject: bytes) -> Evaluation | None:
+        return await self._reader.run(lambda db: _find(db, "evaluation_about", subject=subject))
+
+    async def open_evaluations(self) -> Sequence[Evaluation]:
+        return await self._reader.run(lambda db: [_evaluation(r) for r in db.execute(_SQL["open_evaluations"])])
+
+
+class SqliteEvaluations(Machinery, EvaluationReading):
     async def begin_evaluation(self, evaluation: Evaluation) -> Evaluation | None:
         return await self._writer.run(lambda db: _begin(db, evaluation))
 
@@ -26,15 +42,6 @@ class SqliteEvaluations(Machinery):
         operations cannot be added."""
         now = self._clock.now()
         await self._writer.run(lambda db: _conclude(db, operation, result, operations, now=now))
-
-    async def evaluation(self, operation: OperationId) -> Evaluation | None:
-        return await self._reader.run(lambda db: _find(db, "evaluation", operation=operation))
-
-    async def evaluation_about(self, subject: bytes) -> Evaluation | None:
-        return await self._reader.run(lambda db: _find(db, "evaluation_about", subject=subject))
-
-    async def open_evaluations(self) -> Sequence[Evaluation]:
-        return await self._reader.run(lambda db: [_evaluation(r) for r in db.execute(_SQL["open_evaluations"])])
 
 
 def _begin(db: sqlite3.Connection, evaluation: Evaluation) -> Evaluation | None:
@@ -51,6 +58,8 @@ def _begin(db: sqlite3.Connection, evaluation: Evaluation) -> Evaluation | None:
     if db.execute(_SQL["begin_evaluation_if_new"], values).rowcount:
         return None
     already = _find(db, "evaluation", operation=evaluation.operation)
+    if already is None and db.execute(_SQL["has_operation"], {"operation": evaluation.operation}).fetchone():
+        raise OtherContent(f"operation_id: {evaluation.operation!r} is already used for something else")
     if already is None:
         raise SubjectTaken(f"another evaluation has the subject 0x{evaluation.subject.hex()}")
     return already

@@ -18,7 +18,7 @@ _SQL: Final = load_queries("operations")
 class SqliteOperations(Machinery):
     async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
         now = self._clock.now()
-        return await self._writer.run(lambda db: add_each(db, operations, now=now))
+        return await self._writer.run(lambda db: [_add_unless_evaluated(db, o, now=now) for o in operations])
 
     async def claim_ready(
         self, *, chain: ChainId, lane: Address, workload: str, most: int, now: float
@@ -82,6 +82,13 @@ class SqliteOperations(Machinery):
 
 def add_each(db: sqlite3.Connection, operations: Sequence[Operation], *, now: float) -> list[Added]:
     return [_add(db, operation, now=now) for operation in operations]
+
+
+def _add_unless_evaluated(db: sqlite3.Connection, operation: Operation, *, now: float) -> Added:
+    """The id of a task request belongs to what follows from its answer."""
+    if db.execute(_SQL["has_evaluation"], {"operation": operation.id}).fetchone() is not None:
+        return Added.OTHER_CONTENT
+    return _add(db, operation, now=now)
 
 
 def _add(db: sqlite3.Connection, operation: Operation, *, now: float) -> Added:

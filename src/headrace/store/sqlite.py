@@ -13,7 +13,7 @@ from typing import Final
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Clock
 from headrace.store.connection import connect, file_trouble
-from headrace.store.evaluations import SqliteEvaluations
+from headrace.store.evaluations import EvaluationReading, SqliteEvaluations
 from headrace.store.lock import hold_lock
 from headrace.store.machinery import Machinery
 from headrace.store.migrating import load_migrations, migrate, refuse_other_schema
@@ -33,6 +33,10 @@ class SqliteStore(SqliteOperations, SqliteTransactions, SqliteEvaluations, Sqlit
     def __init__(self, writer: Writer, reader: ReadThread, clock: Clock) -> None:
         Machinery.__init__(self, writer, reader, clock)
         SqliteReader.__init__(self, reader)
+
+
+class StoreReader(SqliteReader, EvaluationReading):
+    """All that can be read, for those who do not write."""
 
 
 @asynccontextmanager
@@ -55,11 +59,11 @@ async def open_store(
 
 
 @asynccontextmanager
-async def open_reader(path: Path) -> AsyncIterator[SqliteReader]:
+async def open_reader(path: Path) -> AsyncIterator[StoreReader]:
     """Reads a store file beside a running gateway, or after it died. Raises NeedsOperator naming the file if
     there is none, or if it has another schema than this code."""
     async with _reading(path) as reader:
-        yield SqliteReader(reader)
+        yield StoreReader(reader)
 
 
 @asynccontextmanager

@@ -72,3 +72,6 @@ UPDATE operations SET
     revert_data = NULL, revert_name = NULL, revert_args = NULL
 WHERE id = :id AND stage IN ('waiting', 'queued', 'claimed')
 RETURNING id, outcome, reason, revert_data, revert_name, revert_args;
+
+-- name: has_evaluation
+SELECT 1 FROM evaluations WHERE operation = :operation;
