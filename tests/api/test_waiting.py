@@ -19,7 +19,7 @@ async def waiting(gateway: Gateway, until_: str, *, listening: int = 1, **more: 
     sleeping = gateway.clock.sleeping
     params = {"operation_id": "one", "until": until_, **more}
     task = start(gateway.call("headrace_waitOperation", params))
-    await until(lambda: gateway.clock.sleeping == sleeping + 1 and gateway.topics.subscriptions >= listening)
+    await until(lambda: gateway.clock.sleeping > sleeping and gateway.topics.subscriptions >= listening)
     return task
 
 

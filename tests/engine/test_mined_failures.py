@@ -103,3 +103,14 @@ async def test_running_dry_without_any_reason_is_mended_by_more_gas_too(tmp_path
         await world.add(*operations)
         await world.finish(blocks=120)
         assert await world.outcomes(operations) == {Outcome.LANDED}
+
+
+async def test_a_strict_batch_that_ran_dry_travels_again_with_more_gas_and_not_for_ever(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
+        operations = [world.made.operation() for _ in range(3)]
+        book = world.gateway.gas_book.of(world.gateway.workload, "create_and_respond")
+        book.samples.append(0)
+        await world.add(*operations)
+        await world.finish(blocks=20)
+        assert await world.outcomes(operations) == {Outcome.LANDED}
+        assert {(await world.account(o)).operation.retries for o in operations} == {0}

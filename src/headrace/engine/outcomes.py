@@ -96,9 +96,9 @@ class Outcomes:
             reason = "its transaction reverted on the state that others left in the same block"
             return await self._from_state(trip, reason, landed=False)
         revert = trip.workload.read_revert(answer.data)
-        if not revert.data:
-            self._starved(trip)
         failures = trip.workload.failures(revert, len(trip.operations))
+        if any(_ran_dry(own) for own in (failures or {0: revert}).values()):
+            self._starved(trip)
         if failures is None:
             return await self._from_state(trip, f"its transaction reverted: {revert}", landed=False)
         return await self._guilty_and_rest(trip, failures, revert)
@@ -114,7 +114,7 @@ class Outcomes:
         return _sorted(results, f"mined and reverted: {revert}")
 
     def _learn_gas(self, trip: Trip, mined: Mined, seen: Sequence[Seen]) -> None:
-        if any(s.revert is not None and s.revert.name == "InsufficientGasForItem" for s in seen):
+        if any(s.revert is not None and _ran_dry(s.revert) for s in seen):
             self._starved(trip)
         elif all(s.effect is Effect.DONE for s in seen):
             sizes = [trip.workload.size(o) for o in trip.operations]
@@ -122,6 +122,11 @@ class Outcomes:
 
     def _starved(self, trip: Trip) -> None:
         self._gas_book.of(trip.workload, trip.form).starved()
+
+
+def _ran_dry(revert: Revert) -> bool:
+    """The batch did, not one greedy item of it."""
+    return not revert.data or revert.name == "InsufficientGasForItem"
 
 
 def _is_no_op(mined: Mined) -> bool:
