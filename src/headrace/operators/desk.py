@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, Self
 from uuid import uuid4
 
 import msgspec
@@ -86,11 +86,8 @@ class Answer:
 
     operation: OperationId
     task: Task
+    response: TaskResponse
     result: Certified
-
-    @property
-    def response(self) -> TaskResponse:
-        return TaskResponse.from_abi(self.result.response)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,11 +103,36 @@ class Terms:
     evaluations_max: int = 10_000
 
 
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """An evaluation, and its task as it is to be asked about."""
+
+    evaluation: Evaluation
+    task: Task
+
+    @classmethod
+    def of(cls, evaluation: Evaluation) -> Self:
+        return cls(evaluation, Task.from_abi(evaluation.task))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """What is stored of an answer, and the response in it as a value, where there is one."""
+
+    result: Result
+    response: TaskResponse | None
+
+    @classmethod
+    def of(cls, result: Result) -> Self:
+        response = TaskResponse.from_abi(result.response) if isinstance(result, Certified) else None
+        return cls(result, response)
+
+
 @dataclass(slots=True)
 class _Running:
     """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up."""
 
-    task: asyncio.Task[Result]
+    work: asyncio.Task[_Outcome]
     waiting: int = 0
 
 
@@ -140,24 +162,23 @@ class Desk:
     async def create(self, request: TaskRequest, *, operation: OperationId | None, timeout_s: float) -> Answer:
         """Waits for the quorum, not for the chain. Raises PolicyRefused, TryLater (no quorum in time: ask again
         with the same id), OtherContent, FixTheRequest."""
-        evaluation = await self._begin(request, operation, "newt_createTask", resume=False)
-        result = result_of(evaluation)
-        if result is None:
-            result = await self._wait_for(evaluation, timeout_s)
-        return self._answer(evaluation, result)
+        case = await self._begin(request, operation, "newt_createTask", resume=False)
+        result = result_of(case.evaluation)
+        outcome = _Outcome.of(result) if result is not None else await self._wait_for(case, timeout_s)
+        return self._answer(case, outcome)
 
     async def send(self, request: TaskRequest, *, operation: OperationId | None) -> Evaluation:
         """Says yes when the task is durable; the answer follows by itself."""
-        evaluation = await self._begin(request, operation, "newt_sendTask", resume=True)
-        if result_of(evaluation) is None:
-            self._start(evaluation)
-        return evaluation
+        case = await self._begin(request, operation, "newt_sendTask", resume=True)
+        if case.evaluation.result is None:
+            self._start(case)
+        return case.evaluation
 
     async def resume(self) -> int:
         """After a start: goes on with everything that was said yes to. Answers how many."""
         evaluations = await self._store.open_evaluations()
         for evaluation in evaluations:
-            self._start(evaluation)
+            self._start(_Case.of(evaluation))
         return len(evaluations)
 
     def running(self) -> int:
@@ -165,7 +186,7 @@ class Desk:
 
     async def close(self) -> None:
         """Gives up all that runs; what was said yes to is resumed at the next start."""
-        tasks = [running.task for running in self._running.values()]
+        tasks = [running.work for running in self._running.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -174,16 +195,16 @@ class Desk:
 
     async def _begin(
         self, request: TaskRequest, operation: OperationId | None, method: str, *, resume: bool
-    ) -> Evaluation:
+    ) -> _Case:
         self._check(request)
         id = operation if operation is not None else OperationId(uuid4().hex)
         content = request.content(method)
-        known = await self._build(request, id, content, resume=resume)
-        if known.content != content:
+        case = await self._build(request, id, content, resume=resume)
+        if case.evaluation.content != content:
             raise OtherContent(f"operation_id: {id!r} is already used for something else", operation_id=id)
-        return known
+        return case
 
-    async def _build(self, request: TaskRequest, id: OperationId, content: bytes, *, resume: bool) -> Evaluation:
+    async def _build(self, request: TaskRequest, id: OperationId, content: bytes, *, resume: bool) -> _Case:
         """The task for a request, durable; or the one that was stored under this id meanwhile."""
         self._check_room()
         if len(self._running) >= self._terms.evaluations_max:
@@ -213,9 +234,10 @@ class Desk:
             received_at=now,
         )
         try:
-            return await self._store.begin_evaluation(evaluation) or evaluation
+            known = await self._store.begin_evaluation(evaluation)
         except SubjectTaken:
             raise OtherContent(f"task_id: 0x{task.task_id.hex()} belongs to another operation") from None
+        return _Case(evaluation, task) if known is None else _Case.of(known)
 
     def _task_id(self, id: OperationId) -> bytes:
         # From the caller's id, so that even a gateway that lost its store cannot record the same request twice.
@@ -235,63 +257,63 @@ class Desk:
 
     # ---- Asking the operators
 
-    async def _wait_for(self, evaluation: Evaluation, timeout_s: float) -> Result:
-        running = self._start(evaluation)
+    async def _wait_for(self, case: _Case, timeout_s: float) -> _Outcome:
+        running = self._start(case)
         running.waiting += 1
-        deadline = asyncio.create_task(self._clock.sleep(timeout_s))
+        deadline = asyncio.create_task(self._clock.sleep(timeout_s), name="deadline of a caller")
         try:
-            await asyncio.wait({running.task, deadline}, return_when=asyncio.FIRST_COMPLETED)
-            if running.task.done() and not running.task.cancelled():
-                return running.task.result()
+            await asyncio.wait({running.work, deadline}, return_when=asyncio.FIRST_COMPLETED)
+            if running.work.done() and not running.work.cancelled():
+                return running.work.result()
             raise TryLater(
                 f"the operators gave no quorum within {timeout_s:g} s; the task keeps its id",
-                task_id=f"0x{evaluation.subject.hex()}",
-                operation_id=evaluation.operation,
+                task_id=f"0x{case.evaluation.subject.hex()}",
+                operation_id=case.evaluation.operation,
             )
         finally:
             deadline.cancel()
             running.waiting -= 1
-            if running.waiting == 0 and not evaluation.resume:
-                running.task.cancel()  # nobody was told yes: its slot is free at once
+            if running.waiting == 0 and not case.evaluation.resume:
+                running.work.cancel()  # nobody was told yes: its slot is free at once
 
-    def _start(self, evaluation: Evaluation) -> _Running:
-        known = self._running.get(evaluation.operation)
-        if known is not None and not known.task.done():
+    def _start(self, case: _Case) -> _Running:
+        id = case.evaluation.operation
+        known = self._running.get(id)
+        if known is not None and not known.work.done():
             return known
-        task = asyncio.create_task(self._evaluate(evaluation), name=f"evaluation {evaluation.operation}")
-        running = _Running(task)
-        self._running[evaluation.operation] = running
-        task.add_done_callback(lambda done: self._ended(evaluation.operation, running))
+        running = _Running(asyncio.create_task(self._evaluate(case), name=f"evaluation {id}"))
+        self._running[id] = running
+        running.work.add_done_callback(lambda done: self._ended(id, running))
         return running
 
     def _ended(self, operation: OperationId, running: _Running) -> None:
         if self._running.get(operation) is running:
             del self._running[operation]
-        if not running.task.cancelled() and (error := running.task.exception()) is not None:
+        if not running.work.cancelled() and (error := running.work.exception()) is not None:
             log.error("evaluation %s failed: %s", operation, error)
 
-    async def _evaluate(self, evaluation: Evaluation) -> Result:
-        task = Task.from_abi(evaluation.task)
+    async def _evaluate(self, case: _Case) -> _Outcome:
+        task = case.task
         self._tell(task, "evaluating", {})
-        result = await self._ask(task)
-        operations = self._recording(evaluation, task, result) if isinstance(result, Certified) else ()
+        outcome = await self._ask(task)
+        operations = self._recording(case, outcome)
         try:
-            await self._conclude(evaluation, result, operations)
+            await self._conclude(case.evaluation, outcome.result, operations)
         except (OtherContent, SubjectTaken) as taken:
             # Somebody submitted an operation of their own about this very task meanwhile.
-            result, operations = Failed(f"its operations cannot be saved: {taken}"), ()
-            await self._conclude(evaluation, result, operations)
+            outcome, operations = _Outcome.of(Failed(f"its operations cannot be saved: {taken}")), ()
+            await self._conclude(case.evaluation, outcome.result, operations)
         if operations:
             self._noticed(len([o for o in operations if o.after is None]))
-        self._tell_result(task, result)
-        return result
+        self._tell_result(task, outcome.result)
+        return outcome
 
     async def _conclude(self, evaluation: Evaluation, result: Result, operations: Sequence[Operation]) -> None:
         await self._store.conclude_evaluation(
             evaluation.operation, result=msgspec.msgpack.encode(result), operations=operations
         )
 
-    async def _ask(self, task: Task) -> Result:
+    async def _ask(self, task: Task) -> _Outcome:
         """Until there is an answer, or the task can no longer be created."""
         pause_s = FIRST_PAUSE_S
         while True:
@@ -300,51 +322,46 @@ class Desk:
                 answer = await self._aggregator.collect(task, deadline=deadline)
             except TryLater as none:  # no quorum, or no slot
                 if self._too_late(task):
-                    return Failed(f"no quorum before the task's creation window closed: {none}")
+                    return _Outcome.of(Failed(f"no quorum before the task's creation window closed: {none}"))
                 log.warning("task 0x%s: %s; asking again in %.1f s", task.task_id.hex(), none, pause_s)
                 await self._clock.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
                 continue
             if isinstance(answer, Refusal):
-                return _refused(answer)
-            return _certified(answer)
+                return _Outcome.of(_refused(answer))
+            return _Outcome(_certified(answer), answer.response)
 
     def _too_late(self, task: Task) -> bool:
         head = self._head()
         return head is not None and head.number >= task.created_block + self._terms.windows.creation
 
-    def _recording(self, evaluation: Evaluation, task: Task, result: Certified) -> tuple[Operation, ...]:
-        terms = self._terms
+    def _recording(self, case: _Case, outcome: _Outcome) -> tuple[Operation, ...]:
+        terms, result, response = self._terms, outcome.result, outcome.response
+        if not isinstance(result, Certified) or response is None:
+            return ()
         return recording(
             terms.recording,
-            id=evaluation.operation,
+            id=case.evaluation.operation,
             chain=terms.chain,
-            task=task,
-            response=TaskResponse.from_abi(result.response),
+            task=case.task,
+            response=response,
             signature_data=result.signature_data,
             windows=terms.windows,
             respond_wait_s=terms.respond_wait_s,
-            received_at=evaluation.received_at,
+            received_at=case.evaluation.received_at,
             now=self._clock.now(),
         )
 
-    def _answer(self, evaluation: Evaluation, result: Result) -> Answer:
-        match result:
-            case Certified():
-                return Answer(evaluation.operation, Task.from_abi(evaluation.task), result)
-            case Refused():
-                raise PolicyRefused(
-                    result.message,
-                    task_id=f"0x{evaluation.subject.hex()}",
-                    operation_id=evaluation.operation,
-                    operator_errors=list(result.operator_errors),
-                )
-            case Failed():
-                raise FixTheRequest(
-                    f"{result.message}; send the request with a new operation_id",
-                    task_id=f"0x{evaluation.subject.hex()}",
-                    operation_id=evaluation.operation,
-                )
+    def _answer(self, case: _Case, outcome: _Outcome) -> Answer:
+        about = {"task_id": f"0x{case.evaluation.subject.hex()}", "operation_id": case.evaluation.operation}
+        match outcome.result:
+            case Certified() as certified:
+                assert outcome.response is not None
+                return Answer(case.evaluation.operation, case.task, outcome.response, certified)
+            case Refused(message=message, operator_errors=errors):
+                raise PolicyRefused(message, **about, operator_errors=list(errors))
+            case Failed(message=message):
+                raise FixTheRequest(f"{message}; send the request with a new operation_id", **about)
 
     def _tell_result(self, task: Task, result: Result) -> None:
         match result:

@@ -3,9 +3,12 @@
 Owns      Intent, Task, TaskResponse as SURFACE.md names them, and the digest that operators sign.
 Promises  `abi` of a struct is exactly Solidity's `abi.encode(struct)`; equal structs have equal bytes.
 Leaves    keys and signatures to `attest`, batches to `tasks.batches`.
+
+Encodings and hashes are kept once they are known: a task's are asked for half a dozen times on its way.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final, Self
 
 from eth_abi.codec import ABICodec
@@ -30,7 +33,7 @@ def _address(value: object) -> Address:
     return Address(bytes.fromhex(value[2:]))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Intent:
     """What the client wants to do, once the policy allows it. `value` in wei; `function_signature` is text."""
 
@@ -44,14 +47,22 @@ class Intent:
     def _tuple(self) -> tuple[object, ...]:
         return (self.from_, self.to, self.value, self.data, self.chain, self.function_signature)
 
-    def abi(self) -> bytes:
+    @cached_property
+    def _encoded(self) -> bytes:
         return _codec.encode([INTENT], [self._tuple()])
 
+    @cached_property
+    def _hashed(self) -> bytes:
+        return keccak(self._encoded)
+
+    def abi(self) -> bytes:
+        return self._encoded
+
     def hash(self) -> bytes:
-        return keccak(self.abi())
+        return self._hashed
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Task:
     """A request for an answer under a client's policy. `created_block` is also the quorum's reference block;
     `threshold_percent` of the stake must sign; `timestamp` in unix seconds."""
@@ -66,7 +77,8 @@ class Task:
     quorum_numbers: bytes
     timestamp: int
 
-    def abi(self) -> bytes:
+    @cached_property
+    def _encoded(self) -> bytes:
         intent = self.intent
         return _codec.encode(
             [TASK],
@@ -85,8 +97,15 @@ class Task:
             ],
         )
 
+    @cached_property
+    def _hashed(self) -> bytes:
+        return keccak(self._encoded)
+
+    def abi(self) -> bytes:
+        return self._encoded
+
     def hash(self) -> bytes:
-        return keccak(self.abi())
+        return self._hashed
 
     @classmethod
     def from_abi(cls, encoded: bytes) -> Self:
@@ -113,7 +132,7 @@ class Task:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class TaskResponse:
     """What the operators answer. `policy_id` is the hash of the policy's text; `expire_block` the last block in
     which the answer counts."""
@@ -125,7 +144,8 @@ class TaskResponse:
     evaluation_result: bytes
     expire_block: BlockNumber
 
-    def abi(self) -> bytes:
+    @cached_property
+    def _encoded(self) -> bytes:
         return _codec.encode(
             [RESPONSE],
             [
@@ -140,8 +160,15 @@ class TaskResponse:
             ],
         )
 
+    @cached_property
+    def _hashed(self) -> bytes:
+        return keccak(self._encoded)
+
+    def abi(self) -> bytes:
+        return self._encoded
+
     def hash(self) -> bytes:
-        return keccak(self.abi())
+        return self._hashed
 
     @classmethod
     def from_abi(cls, encoded: bytes) -> Self:
