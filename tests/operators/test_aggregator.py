@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,7 @@ from operators.builders import (
     make_task,
     until,
 )
+from operators.held import Held
 
 PATIENCE_S = 3.0
 TASK = make_task()
@@ -37,10 +39,15 @@ FORGED = Signed(response=honest(0, TASK).response, signature=bls.sign(KEYS[15], 
 
 @asynccontextmanager
 async def aggregator_of(
-    *members: Member, clock: HandClock | None = None, slots_max: int = 10
+    *members: Member, clock: HandClock | None = None, slots_max: int = 10, scheme: Any = bls
 ) -> AsyncIterator[Aggregator]:
     aggregator = Aggregator(
-        members, chain=CHAIN, task_manager=TASK_MANAGER, clock=clock or HandClock(), slots_max=slots_max
+        members,
+        chain=CHAIN,
+        task_manager=TASK_MANAGER,
+        clock=clock or HandClock(),
+        slots_max=slots_max,
+        scheme=scheme,
     )
     before = asyncio.all_tasks()
     yield aggregator
@@ -347,12 +354,15 @@ async def test_many_tasks_that_all_run_out_of_time_leave_nothing() -> None:
 
 
 async def test_a_caller_that_goes_away_while_signatures_are_checked_leaves_nothing() -> None:
-    async with aggregator_of(*(make_member(index, Scripted(yes(index))) for index in range(4))) as aggregator:
+    scheme = Held()
+    members = [make_member(index, Scripted(yes(index))) for index in range(4)]
+    async with aggregator_of(*members, scheme=scheme) as aggregator:
         collecting = asyncio.create_task(collect(aggregator))
-        await until(lambda: aggregator._checker._busy)
+        await until(lambda: scheme.sizes == [1])
         collecting.cancel()
         await asyncio.gather(collecting, return_exceptions=True)
         assert aggregator.slots_in_use == 0
+        scheme.may_go_on.set()
         assert isinstance(await collect(aggregator), Certificate)
 
 

@@ -1,5 +1,4 @@
 import asyncio
-import threading
 
 import pytest
 
@@ -7,35 +6,11 @@ from headrace.attest import bls
 from headrace.operators.checker import PER_BATCH_MAX, Checker
 from headrace.operators.keyring import Checked, KeyRing, Quorum
 from operators.builders import KEYS, until
+from operators.held import Held
 
 DIGEST = b"\x01" * 32
 SIGNATURES = {i: bls.sign(KEYS[i], DIGEST) for i in range(3)}
 GOOD = Checked(bls.aggregate_signatures(SIGNATURES.values()))
-
-
-class Held:
-    """The BLS scheme, held up in its checks until it may go on; it notes how many claims it saw at once."""
-
-    def __init__(self) -> None:
-        self.sizes: list[int] = []
-        self.may_go_on = threading.Event()
-        self.error: Exception | None = None
-
-    parse_public_key = staticmethod(bls.parse_public_key)
-    aggregate_keys = staticmethod(bls.aggregate_keys)
-    subtract_keys = staticmethod(bls.subtract_keys)
-    check_signature = staticmethod(bls.check_signature)
-    aggregate_signatures = staticmethod(bls.aggregate_signatures)
-
-    def verify(self, public_key: bls.PublicKey, digest: bytes, signature: bytes, /) -> bool:
-        return self.verify_all([(public_key, digest, signature)])
-
-    def verify_all(self, claims: list[tuple[bls.PublicKey, bytes, bytes]], /) -> bool:
-        self.sizes.append(len(claims))
-        assert self.may_go_on.wait(30)
-        if self.error is not None:
-            raise self.error
-        return bls.verify_all(claims)
 
 
 def quorum(scheme: Held) -> Quorum:
