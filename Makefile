@@ -29,6 +29,7 @@ check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), flo
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	node contracts/build.mjs --check
+	node_modules/@foundry-rs/forge-linux-amd64/bin/forge fmt --check --root contracts
 	$(BIN)/python docs/check_links.py
 
 format: $(VENV)/.dev ## formats, and repairs what lint can repair

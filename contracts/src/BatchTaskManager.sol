@@ -166,7 +166,12 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
         uint256 gasBefore = gasleft();
         if (run.starved || gasBefore < _gasNeeded(run, index)) {
             run.starved = true;
-            _fail(run, index, taskId, abi.encodeWithSelector(InsufficientGasForItem.selector, index, taskId, gasBefore));
+            _fail(
+                run,
+                index,
+                taskId,
+                abi.encodeWithSelector(InsufficientGasForItem.selector, index, taskId, gasBefore)
+            );
             return;
         }
         (bool ok, bytes memory reason) = address(taskManager).call{gas: run.itemGas}(call);

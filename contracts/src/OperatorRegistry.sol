@@ -27,9 +27,8 @@ contract OperatorRegistry is IOperatorRegistry, Owned {
         G2Point aggregateKey;
     }
 
-    bytes32 private constant POSSESSION_TYPEHASH = keccak256(
-        "HeadracePossession(uint256 chainId,address registry,address operator,bytes32 publicKeyHash)"
-    );
+    bytes32 private constant POSSESSION_TYPEHASH =
+        keccak256("HeadracePossession(uint256 chainId,address registry,address operator,bytes32 publicKeyHash)");
     bytes private constant POSSESSION_DST = "HEADRACE-POP-V01-BLS12381G1_XMD:SHA-256_SSWU_RO_";
 
     uint256 private constant OPERATORS_MAX = 256; // one bit each in the bitmap of non-signers

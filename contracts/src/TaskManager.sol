@@ -65,10 +65,11 @@ contract TaskManager is ITaskManager, Owned {
     }
 
     /// @inheritdoc ITaskManager
-    function createAndRespondToTask(Task calldata task, TaskResponse calldata response, bytes calldata signatureData)
-        external
-        onlyTaskGenerator
-    {
+    function createAndRespondToTask(
+        Task calldata task,
+        TaskResponse calldata response,
+        bytes calldata signatureData
+    ) external onlyTaskGenerator {
         // A task that is new has no answer, so that what respondToTask looks up first need not be looked up here.
         _respond(task, _create(task), response, signatureData);
     }
@@ -88,7 +89,11 @@ contract TaskManager is ITaskManager, Owned {
     }
 
     /// @inheritdoc ITaskManager
-    function attestationDigest(Task calldata task, TaskResponse calldata response) external view returns (bytes32) {
+    function attestationDigest(Task calldata task, TaskResponse calldata response)
+        external
+        view
+        returns (bytes32)
+    {
         return _attestationDigest(keccak256(abi.encode(task)), keccak256(abi.encode(response)));
     }
 
@@ -147,11 +152,7 @@ contract TaskManager is ITaskManager, Owned {
         if (uint256(signedStake) * 100 < uint256(totalStake) * task.quorumThresholdPercentage) {
             revert InsufficientQuorumStake();
         }
-        if (
-            !BLS12381.verify(
-                BLS12381.toG1(signatureData), abi.encodePacked(digest), ATTESTATION_DST, signersKey
-            )
-        ) revert InvalidBLSSignature();
+        if (!BLS12381.verify(BLS12381.toG1(signatureData), abi.encodePacked(digest), ATTESTATION_DST, signersKey)) revert InvalidBLSSignature();
     }
 
     /// @dev An address without code cannot be asked, and is taken as it is.

@@ -12,8 +12,7 @@ contract BLS12381Test {
     bytes private constant DST = BlsSigner.ATTESTATION_DST;
 
     // A point of the curve over the base field that is not in the group: x = 4.
-    bytes private constant OUT_OF_GROUP =
-        hex"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000004"
+    bytes private constant OUT_OF_GROUP = hex"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000004"
         hex"0a989badd40d6212b33cffc3f3763e9bc760f988c9926b26da9dd85e928483446346b8ed00e1de5d5ea93e354abe706c";
 
     function test_HashToG1_GivesThePointsOfRfc9380() external view {
@@ -77,7 +76,8 @@ contract BLS12381Test {
     function test_Verify_AcceptsAnAggregate() external view {
         bytes32 digest = keccak256("an aggregate");
         bytes memory signature = BlsSigner.sign(uint256(11 + 22 + 33), digest, DST);
-        G2Point memory sum = BlsSigner.publicPoint(11).add(BlsSigner.publicPoint(22)).add(BlsSigner.publicPoint(33));
+        G2Point memory sum =
+            BlsSigner.publicPoint(11).add(BlsSigner.publicPoint(22)).add(BlsSigner.publicPoint(33));
         vm.assertTrue(this.check(signature, digest, DST, sum), "an aggregate should be accepted");
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {BatchTaskManager} from "../src/BatchTaskManager.sol";
 import {IBatchTaskManager} from "../src/interfaces/IBatchTaskManager.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {FailedItem, Task, TaskResponse} from "../src/types/TaskTypes.sol";
@@ -85,7 +84,7 @@ contract BatchTaskManagerGasTest is BatchTest {
     }
 
     function testFuzz_RecordingNeverRunsOut_HoweverLongTheReasons(uint256 gasGiven, uint256 bodyLength) external {
-        batches = new BatchTaskManager(ITaskManager(address(new Shouting())), LANE);
+        batches = newBatchTaskManager(ITaskManager(address(new Shouting())), LANE);
         (Task[] memory tasks, TaskResponse[] memory responses, bytes[] memory signatures) = goodBatch(1, ITEMS);
         for (uint256 i; i < ITEMS; ++i) {
             tasks[i].intent.data = new bytes(bodyLength % 12_000);
@@ -106,7 +105,7 @@ contract BatchTaskManagerGasTest is BatchTest {
     }
 
     function testFuzz_RecordingNeverRunsOut_WhenItemsUseAllTheyGet(uint256 gasGiven) external {
-        batches = new BatchTaskManager(ITaskManager(address(new GasEater())), LANE);
+        batches = newBatchTaskManager(ITaskManager(address(new GasEater())), LANE);
         (Task[] memory tasks,,) = goodBatch(1, ITEMS);
         gasGiven = ENOUGH_TO_RECORD_ALL + gasGiven % 3_500_000;
         vm.recordLogs();
@@ -149,9 +148,7 @@ contract BatchTaskManagerGasTest is BatchTest {
                 failures[next++],
                 i,
                 tasks[i].taskId,
-                abi.encodeWithSelector(
-                    IBatchTaskManager.ItemLikelyOutOfGas.selector, i, tasks[i].taskId, itemGas
-                )
+                abi.encodeWithSelector(IBatchTaskManager.ItemLikelyOutOfGas.selector, i, tasks[i].taskId, itemGas)
             );
         }
         vm.assertEq(failures.length, next, "who landed is not told about");

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PolicyClient} from "../src/PolicyClient.sol";
 import {Task, TaskResponse} from "../src/types/TaskTypes.sol";
 import {BlsSigner} from "./base/BlsSigner.sol";
 import {HeadraceTest} from "./base/HeadraceTest.sol";
@@ -24,7 +23,7 @@ contract GasTest is HeadraceTest {
     }
 
     function test_CreateAndRespond_ForAContract() external {
-        address client = address(new PolicyClient(bytes32(uint256(7))));
+        address client = newPolicyClient(bytes32(uint256(7)));
         _snapshotCreateAndRespond("create and respond, client with code", 200, NOBODY, client);
     }
 
@@ -76,12 +75,9 @@ contract GasTest is HeadraceTest {
         vm.snapshotGasLastCall("OperatorRegistry", "registerOperator");
     }
 
-    function _snapshotCreateAndRespond(
-        string memory name,
-        uint256 bodyLength,
-        uint256 nonSigners,
-        address client
-    ) private {
+    function _snapshotCreateAndRespond(string memory name, uint256 bodyLength, uint256 nonSigners, address client)
+        private
+    {
         uint256[2] memory counts = [uint256(1), 10];
         uint256[2] memory spent;
         for (uint256 i; i < 2; ++i) {

@@ -16,8 +16,7 @@ contract OperatorRegistryTest is HeadraceTest {
     uint96 private constant STAKE = 5 ether;
 
     // On the curve over the extension field, with x = (2, 0); not in the group.
-    bytes private constant OUT_OF_GROUP =
-        hex"00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002"
+    bytes private constant OUT_OF_GROUP = hex"00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000002"
         hex"00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000"
         hex"0000000000000000000000000000000018c6b864ae17dc9da64203ffefb966306425a7bc6aeb7c75247438372716284a4173830420cd476ba1a365b95bfcec38"
         hex"00000000000000000000000000000000172e93db764a8400a7d5071b6b6f5de0da2f0f4a063119abca014006b7c40a2cfe291a1924e65db0d6d0fcfbf3bf3d5c";
@@ -90,7 +89,9 @@ contract OperatorRegistryTest is HeadraceTest {
     function test_RegisterOperator_Refuses() external {
         bytes memory key = BlsSigner.publicKey(secretKey(4));
         bytes memory proof = possession(operator(4), secretKey(4));
-        _expectRefused(address(0), key, STAKE, proof, _error(IOperatorRegistry.OperatorRegistry_ZeroAddress.selector));
+        _expectRefused(
+            address(0), key, STAKE, proof, _error(IOperatorRegistry.OperatorRegistry_ZeroAddress.selector)
+        );
         _expectRefused(
             operator(1),
             key,
@@ -98,9 +99,7 @@ contract OperatorRegistryTest is HeadraceTest {
             proof,
             abi.encodeWithSelector(IOperatorRegistry.OperatorRegistry_AlreadyRegistered.selector, operator(1))
         );
-        _expectRefused(
-            operator(4), key, 0, proof, _error(IOperatorRegistry.OperatorRegistry_ZeroStake.selector)
-        );
+        _expectRefused(operator(4), key, 0, proof, _error(IOperatorRegistry.OperatorRegistry_ZeroStake.selector));
         bytes memory taken = BlsSigner.publicKey(secretKey(0));
         _expectRefused(
             operator(4),
@@ -140,7 +139,7 @@ contract OperatorRegistryTest is HeadraceTest {
         _expectNoPossession(key, "");
         _expectNoPossession(key, new bytes(96));
 
-        bytes32 elsewhere = new OperatorRegistry(OWNER).possessionDigest(operator(4), key);
+        bytes32 elsewhere = newRegistry().possessionDigest(operator(4), key);
         _expectNoPossession(key, BlsSigner.sign(secretKey(4), elsewhere, BlsSigner.POSSESSION_DST));
         vm.chainId(999);
         _expectNoPossession(key, proof);
@@ -248,8 +247,7 @@ contract OperatorRegistryTest is HeadraceTest {
 
     function testFuzz_SignersAt_TakesNonSignersOff(uint256 bitmap) external view {
         bitmap &= 15;
-        (uint128 total, uint128 signedStake, G2Point memory key) =
-            registry.signersAt(blockNow() - 1, bitmap);
+        (uint128 total, uint128 signedStake, G2Point memory key) = registry.signersAt(blockNow() - 1, bitmap);
         uint128 expected;
         for (uint256 i; i < OPERATORS; ++i) {
             if (bitmap >> i & 1 == 0) expected += stakeOf(i);

@@ -36,7 +36,8 @@ contract SelectorsTest {
     }
 
     function test_FunctionsKeepTheirSelectors() external pure {
-        string memory task = string.concat("(bytes32,address,uint32,uint32,", INTENT, ",bytes,bytes,bytes,uint256)");
+        string memory task =
+            string.concat("(bytes32,address,uint32,uint32,", INTENT, ",bytes,bytes,bytes,uint256)");
         string memory three = string.concat(task, ",", RESPONSE, ",bytes)");
         string memory arrays = string.concat(task, "[],", RESPONSE, "[],bytes[])");
         _assertSelector(ITaskManager.allTaskHashes.selector, 0xe1352edb);
@@ -70,7 +71,9 @@ contract SelectorsTest {
         );
         vm.assertEq(ITaskManager.TaskResponded.selector, keccak256("TaskResponded(bytes32,bytes32)"), "responded");
         vm.assertEq(
-            IBatchTaskManager.BatchItemFailed.selector, keccak256("BatchItemFailed(uint256,bytes32,bytes)"), "failed"
+            IBatchTaskManager.BatchItemFailed.selector,
+            keccak256("BatchItemFailed(uint256,bytes32,bytes)"),
+            "failed"
         );
     }
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PolicyClient} from "../src/PolicyClient.sol";
 import {IOwned} from "../src/interfaces/IOwned.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {Intent, Task} from "../src/types/TaskTypes.sol";
@@ -39,7 +38,7 @@ contract TaskManagerCreateTest is HeadraceTest {
 
     function test_AcceptsAPolicyClient() external {
         Task memory first = task(1);
-        first.policyClient = address(new PolicyClient(bytes32(uint256(7))));
+        first.policyClient = newPolicyClient(bytes32(uint256(7)));
         _create(first);
         assertRecorded(first);
         Task memory second = task(2);
@@ -161,9 +160,8 @@ contract TaskManagerCreateTest is HeadraceTest {
     }
 
     function test_RefusesAContractThatIsNoPolicyClient() external {
-        address[4] memory clients = [
-            address(new Silent()), address(new YesToEverything()), address(new GasEater()), address(registry)
-        ];
+        address[4] memory clients =
+            [address(new Silent()), address(new YesToEverything()), address(new GasEater()), address(registry)];
         for (uint256 i; i < clients.length; ++i) {
             Task memory bad = task(1);
             bad.policyClient = clients[i];
@@ -175,7 +173,7 @@ contract TaskManagerCreateTest is HeadraceTest {
 
     function testFuzz_WhenGasIsShort_AGoodClientIsNeverCalledUnsupported(uint256 gasGiven) external {
         Task memory good = task(1);
-        good.policyClient = address(new PolicyClient(bytes32(uint256(7))));
+        good.policyClient = newPolicyClient(bytes32(uint256(7)));
         vm.prank(GENERATOR);
         try taskManager.createNewTask{gas: gasGiven % 120_000}(good) {
             assertRecorded(good);

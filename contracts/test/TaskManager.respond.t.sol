@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {PolicyClient} from "../src/PolicyClient.sol";
 import {TaskManager} from "../src/TaskManager.sol";
 import {ITaskManager} from "../src/interfaces/ITaskManager.sol";
 import {IQuorumErrors} from "../src/interfaces/IQuorumErrors.sol";
@@ -21,7 +20,9 @@ contract TaskManagerRespondTest is HeadraceTest {
         assertAnswered(asked, response);
     }
 
-    function testFuzz_HashesTheWholeResponse(bytes32 policyId, bytes calldata result, uint32 expireBlock) external {
+    function testFuzz_HashesTheWholeResponse(bytes32 policyId, bytes calldata result, uint32 expireBlock)
+        external
+    {
         (Task memory asked, TaskResponse memory response) = _recorded(1);
         response.policyId = policyId;
         response.evaluationResult = result;
@@ -137,12 +138,11 @@ contract TaskManagerRespondTest is HeadraceTest {
 
     function test_ThePolicyIsTheClients() external {
         Task memory asked = task(1);
-        asked.policyClient = address(new PolicyClient(keccak256("theirs")));
+        asked.policyClient = newPolicyClient(keccak256("theirs"));
         _create(asked);
         TaskResponse memory response = responseTo(asked);
-        bytes memory refusal = abi.encodeWithSelector(
-            ITaskManager.PolicyMismatch.selector, keccak256("theirs"), response.policyId
-        );
+        bytes memory refusal =
+            abi.encodeWithSelector(ITaskManager.PolicyMismatch.selector, keccak256("theirs"), response.policyId);
         _expectRefused(asked, response, "", refusal);
         response.policyId = keccak256("theirs");
         _respond(asked, response, signed(NOBODY, asked, response));
@@ -265,7 +265,7 @@ contract TaskManagerRespondTest is HeadraceTest {
         bytes memory signature = signed(NOBODY, asked, response);
         bytes memory refusal = _error(ITaskManager.InvalidBLSSignature.selector);
 
-        TaskManager elsewhere = new TaskManager(registry, OWNER);
+        TaskManager elsewhere = newTaskManager();
         vm.prank(GENERATOR);
         elsewhere.createNewTask(asked);
         vm.expectRevert(refusal);

@@ -279,11 +279,13 @@ async def post(
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp) -> AsyncIterator[tuple[str, int]]:
+async def serve(app: ASGIApp, *, into: list[GatewayServer] | None = None) -> AsyncIterator[tuple[str, int]]:
     """Behind the real server, on a port of the system's choice."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         server = GatewayServer(app, grace_s=2)
+        if into is not None:
+            into.append(server)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await until(lambda: server.started or serving.done())

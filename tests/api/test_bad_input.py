@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from api.gateway import CHAIN, Gateway, intent, open_gateway, post, submission, task_params
+from api.gateway import Gateway, intent, open_gateway, post, submission, task_params
 from headrace.api.envelope import Batch, Call, Fault, read_body
 from headrace.api.wire import read_quantity
+from operators.builders import CHAIN
 
 ZERO = "0x" + "00" * 20
 Row = tuple[str, object, str, str]  # method, params, field, part of the message
@@ -322,8 +323,13 @@ def test_no_json_whatever_is_an_internal_error_and_nothing_refused_is_stored(tmp
 
         async def ask(document: object) -> None:
             # Whatever waits for time gets it: the clock is ours.
-            asking = asyncio.create_task(post(gateway.app, json.dumps(document).encode()))
+            # What was said yes to, or given up, before this is stored by itself: let that come first.
+            while gateway.desk.running():
+                gateway.clock.advance(0.05)
+                await asyncio.sleep(0.002)
+            await gateway.store.release([])  # behind everything that the store's writer was told to do
             before = gateway.stored()
+            asking = asyncio.create_task(post(gateway.app, json.dumps(document).encode()))
             while not asking.done():
                 gateway.clock.advance(1)
                 await asyncio.wait({asking}, timeout=0.001)

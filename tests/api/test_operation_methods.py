@@ -3,10 +3,11 @@
 import pytest
 
 from api.ferry import Ferry
-from api.gateway import CHAIN, Gateway, submission, task_params, until
+from api.gateway import Gateway, submission, task_params, until
 from headrace.core.ports import OperationNews
 from headrace.core.words import OperationId, Outcome, Revert
 from headrace.workloads.tasks.payload import KINDS
+from operators.builders import CHAIN
 
 KEYS = [
     "operation_id",
@@ -92,6 +93,16 @@ async def test_a_follower_waits_and_reads_as_queued(gateway: Gateway) -> None:
     assert operation["state"] == "queued"
     account = await gateway.store.account(OperationId("respond"))
     assert account is not None and account.operation.wait_until == gateway.clock.now() + 60
+
+
+async def test_a_follower_of_a_task_under_evaluation_comes_back_later(gateway: Gateway) -> None:
+    gateway.keep_operators_quiet()
+    await gateway.call("newt_sendTask", task_params(operation_id="one"))
+    follower = submission(operation_id="two", after="one")
+    assert (await gateway.error("headrace_submit", follower))["code"] == -32005
+    gateway.let_operators_answer()
+    await until(lambda: gateway.stored() == (1, 1))
+    await gateway.call("headrace_submit", follower)
 
 
 async def test_an_operation_reads_all_the_way_to_its_end(gateway: Gateway) -> None:

@@ -136,7 +136,7 @@ async def test_a_notification_is_carried_out_and_not_answered(gateway: Gateway) 
     request = json.dumps({"jsonrpc": "2.0", "method": "headrace_submit", "params": submission()})
     assert await ask(gateway, request) == (204, b"")
     assert await ask(gateway, f"[{request},{request}]") == (204, b"")
-    assert gateway.stored() == (0, 1 + 2 - 1)  # without an operation_id each is its own; the task id is taken
+    assert gateway.stored() == (0, 1)  # each is an operation of its own, but the task id is taken
 
 
 async def test_calls_of_a_batch_are_carried_out_side_by_side(gateway: Gateway) -> None:
@@ -180,9 +180,8 @@ async def test_a_bug_is_an_incident_with_its_traceback_in_the_log_only(
 
 async def test_errors_keep_the_code_of_who_must_act_and_their_data(gateway: Gateway) -> None:
     async def broke() -> list[LaneReport]:
-        raise NeedsOperator(
-            "lane is empty", balance_wei=2**70, lane=b"\x01", why=(None, {"a": 1.5}), path=Path("x")
-        )
+        data = {"balance_wei": 2**70, "lane": b"\x01", "why": (None, {"a": 1.5}), "path": Path("x")}
+        raise NeedsOperator("lane is empty", **data)
 
     gateway.app = gateway_app(replace(gateway.services, lanes=broke))
     error = await gateway.error("headrace_lanes")

@@ -131,17 +131,28 @@ async def test_whatever_a_node_does_not_answer_everything_lands_once(
         assert all(task and response for task, response in effects)
 
 
-async def test_a_share_of_the_block_that_is_used_up_does_not_make_the_packer_spin(tmp_path: Path) -> None:
-    """More waits than fits: after a flush that moved nothing it waits for the next head."""
-    async with open_world(tmp_path, settings=Settings(block_share=0.0182, in_flight_max=8)) as world:
-        operations = [world.made.operation() for _ in range(5)]
-        await world.add(*operations)
+async def test_after_a_flush_that_found_no_room_it_waits_for_the_next_head_and_does_not_spin(
+    tmp_path: Path,
+) -> None:
+    """A create would fit into what is left of our share of the block, and creates are not what waits."""
+    async with open_world(tmp_path, settings=Settings(block_share=700_000 / 60_000_000)) as world:
         packer = world.gateway.packer
+        await world.add(*(world.made.operation() for _ in range(3)))
         assert packer._free_gas() > 0
         await world.flush()
-        while packer.waiting() and packer._free_gas() > 0:
-            before = packer.waiting()
+        assert packer.waiting() == 0, "until the next head, or the loop would flush again at once"
+        assert "share of a block is 700000" in (packer.hindrance or "")
+        assert (await world.store.counts())["queued"] == 3
+        await world.mine()
+        assert packer.waiting() == 3
+
+
+async def test_the_share_of_a_block_bounds_what_is_in_flight(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(block_share=0.1, in_flight_max=8)) as world:
+        operations = [world.made.operation() for _ in range(60)]
+        await world.add(*operations)
+        for _ in range(4):
             await world.flush()
-            assert packer.waiting() < before, "each flush moves something, or waits"
+            assert world.gateway.lane.gas_in_flight() <= 6_000_000
         await world.finish(blocks=60)
         assert await world.outcomes(operations) == {Outcome.LANDED}

@@ -72,7 +72,10 @@ interface IOperatorRegistry is IOwned, IQuorumErrors {
     function operators() external view returns (address[] memory);
 
     /// @notice One operator, with its stake as it is now.
-    function operatorAt(uint256 index) external view returns (address operator, bytes memory publicKey, uint96 stake);
+    function operatorAt(uint256 index)
+        external
+        view
+        returns (address operator, bytes memory publicKey, uint96 stake);
 
     /// @notice The index of `operator`.
     function indexOf(address operator) external view returns (uint256);

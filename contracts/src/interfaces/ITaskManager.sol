@@ -83,11 +83,15 @@ interface ITaskManager is IOwned, IQuorumErrors {
 
     /// @notice Records the answer to a recorded task. Task generators only.
     /// @param signatureData 128 bytes: the aggregate signature (96), then the bitmap of those who did not sign (32).
-    function respondToTask(Task calldata task, TaskResponse calldata response, bytes calldata signatureData) external;
+    function respondToTask(Task calldata task, TaskResponse calldata response, bytes calldata signatureData)
+        external;
 
     /// @notice Both at once: the task and its answer are recorded together or not at all. Task generators only.
-    function createAndRespondToTask(Task calldata task, TaskResponse calldata response, bytes calldata signatureData)
-        external;
+    function createAndRespondToTask(
+        Task calldata task,
+        TaskResponse calldata response,
+        bytes calldata signatureData
+    ) external;
 
     /// @notice How many blocks ago the reference block of a new task may be. The owner only.
     function setTaskCreationBufferWindow(uint32 blocks) external;

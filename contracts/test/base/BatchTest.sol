@@ -30,7 +30,9 @@ abstract contract BatchTest is HeadraceTest {
     /// @notice The failures that a strict form reverted with.
     function listedFailures(bytes memory reverted) internal view returns (FailedItem[] memory) {
         vm.assertEq(
-            bytes32(bytes4(reverted)), bytes32(IBatchTaskManager.BatchPartialFailure.selector), "a list of failures"
+            bytes32(bytes4(reverted)),
+            bytes32(IBatchTaskManager.BatchPartialFailure.selector),
+            "a list of failures"
         );
         return this.decodeFailures(reverted);
     }

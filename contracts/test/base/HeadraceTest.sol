@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {BatchTaskManager} from "../../src/BatchTaskManager.sol";
 import {OperatorRegistry} from "../../src/OperatorRegistry.sol";
 import {TaskManager} from "../../src/TaskManager.sol";
+import {ITaskManager} from "../../src/interfaces/ITaskManager.sol";
 import {Intent, Task, TaskResponse} from "../../src/types/TaskTypes.sol";
 import {BlsSigner} from "./BlsSigner.sol";
 import {vm} from "./Vm.sol";
@@ -27,9 +28,9 @@ abstract contract HeadraceTest {
 
     function setUp() public virtual {
         vm.roll(START_BLOCK);
-        registry = new OperatorRegistry(OWNER);
-        taskManager = new TaskManager(registry, OWNER);
-        batches = new BatchTaskManager(taskManager, OWNER);
+        registry = newRegistry();
+        taskManager = newTaskManager();
+        batches = newBatchTaskManager(taskManager, OWNER);
         vm.prank(OWNER);
         registry.addTaskGenerator(address(batches));
         vm.prank(OWNER);
@@ -40,6 +41,27 @@ abstract contract HeadraceTest {
             register(i);
         }
         vm.roll(START_BLOCK + 5);
+    }
+
+    function newRegistry() internal returns (OperatorRegistry) {
+        return OperatorRegistry(_deploy("OperatorRegistry", abi.encode(OWNER)));
+    }
+
+    function newTaskManager() internal returns (TaskManager) {
+        return TaskManager(_deploy("TaskManager", abi.encode(registry, OWNER)));
+    }
+
+    function newBatchTaskManager(ITaskManager target, address owner) internal returns (BatchTaskManager) {
+        return BatchTaskManager(_deploy("BatchTaskManager", abi.encode(target, owner)));
+    }
+
+    function newPolicyClient(bytes32 policyId) internal returns (address) {
+        return _deploy("PolicyClient", abi.encode(policyId));
+    }
+
+    /// @dev Not `new`: that would deploy what the compiler makes of it with the quick settings of the tests.
+    function _deploy(string memory name, bytes memory arguments) private returns (address) {
+        return vm.deployCode(string.concat("out/", name, ".sol/", name, ".json"), arguments);
     }
 
     /// @dev Not `block.number`: the optimizer takes that for a constant, and these tests move it.

@@ -13,7 +13,7 @@ interface Vm {
     function roll(uint256 blockNumber) external;
     function getBlockNumber() external view returns (uint256);
     function chainId(uint256 newChainId) external;
-    function cool(address account) external;
+    function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectRevert(bytes calldata data) external;
     function expectEmit(address emitter) external;
     function recordLogs() external;

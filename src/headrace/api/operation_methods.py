@@ -24,6 +24,7 @@ from headrace.core.errors import OtherContent, TryLater
 from headrace.core.operation import Account, State
 from headrace.core.ports import Evaluation, OperationNews
 from headrace.core.words import OperationId, Outcome
+from headrace.operators.desk import result_of
 
 _SUBMIT: Final = Shape("operation_id", "workload", "kind", "payload", "chain_id", "deadline", "after")
 _ONE: Final = Shape("operation_id")
@@ -98,9 +99,7 @@ class OperationMethods:
         self._check_chain(fields)
         now = self._services.clock.now()
         operation = await self._new_id(fields)
-        after = fields.get("after")
-        if after is not None and read_operation_id(after, "after") == operation:
-            raise wrong("after", "an operation cannot come after itself")
+        after = await self._predecessor(fields, operation)
         deadline = fields.get("deadline")
         deadline_s = None if deadline is None else read_seconds(deadline, "deadline")
         if deadline_s is not None and deadline_s <= now:
@@ -110,7 +109,7 @@ class OperationMethods:
             kind=kind,
             payload=fields.need("payload"),
             received_at=now,
-            after=None if after is None else read_operation_id(after, "after"),
+            after=after,
             deadline=deadline_s,
         )
 
@@ -120,6 +119,18 @@ class OperationMethods:
             raise wrong(
                 "chain_id", f"{shown(value)} is not served here; this gateway writes to {self._services.chain}"
             )
+
+    async def _predecessor(self, fields: Fields, operation: OperationId) -> OperationId | None:
+        value = fields.get("after")
+        if value is None:
+            return None
+        after = read_operation_id(value, "after")
+        if after == operation:
+            raise wrong("after", "an operation cannot come after itself")
+        evaluation = await self._services.evaluations.evaluation(after)
+        if evaluation is not None and result_of(evaluation) is None:
+            raise TryLater(f"after: {after!r} is still being evaluated, it has no operation yet")
+        return after
 
     async def _new_id(self, fields: Fields) -> OperationId:
         value = fields.get("operation_id")

@@ -271,7 +271,7 @@ def _terms(settings: Settings, found: TaskChain) -> Terms:
         chain=ChainId(settings.chain.chain_id),
         task_manager=found.contracts.task_manager,
         windows=found.windows,
-        recording=settings.tasks.recording,
+        recording=settings.recording,
         respond_wait_s=settings.batch_submitter.respond_wait_timeout_ms / 1000,
         patience_s=settings.operators.patience_s,
         evaluations_max=settings.gateway.evaluations_max,
@@ -333,7 +333,7 @@ def _services(
         clock=clock,
         chain=ChainId(settings.chain.chain_id),
         threshold_percent=settings.tasks.quorum_threshold_percent,
-        recorded_kind="respond" if settings.tasks.recording == "separate" else "create_and_respond",
+        recorded_kind="respond" if settings.recording == "separate" else "create_and_respond",
         limits=Limits(body_bytes_max=gateway.body_bytes_max, calls_max=gateway.requests_in_work_max),
     )
 

@@ -148,13 +148,14 @@ class Settings(Section):
         ]
         if len(self.chains) > 1:
             problems.append("chains: one gateway serves one chain; run another gateway for the other")
-        if not self.batch_submitter.enabled and self.tasks.recording != "separate":
-            problems.append(
-                "tasks.recording: without a batch contract (batch_submitter.enabled = false) only 'separate' works"
-            )
         if problems:
             raise ValueError("\n".join(problems))
         return self
+
+    @property
+    def recording(self) -> Literal["separate", "combined"]:
+        """Without the batch contract a task can only be created and then responded to, whatever was chosen."""
+        return self.tasks.recording if self.batch_submitter.enabled else "separate"
 
     @property
     def chain(self) -> ChainSettings:
@@ -174,7 +175,6 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings([f"{path}: is no TOML: {error}"]) from None
     problems = _override(content, environment)
-    _sequential_records_separately(content)
     try:
         settings = Settings.model_validate(content)
     except ValidationError as error:
@@ -214,13 +214,6 @@ def _put(content: Any, keys: list[str], value: str) -> bool:
     old = content.get(keys[-1])
     content[keys[-1]] = [part.strip() for part in value.split(",")] if isinstance(old, list) else value
     return True
-
-
-def _sequential_records_separately(content: dict[str, Any]) -> None:
-    """`BATCH_SUBMITTER_ENABLED=false` alone is enough: what it needs follows, unless it was chosen."""
-    enabled = str(content.get("batch_submitter", {}).get("enabled", True)).lower()
-    if enabled in ("false", "0", "no", "off"):
-        content.setdefault("tasks", {}).setdefault("recording", "separate")
 
 
 def _problems(error: ValidationError) -> list[str]:

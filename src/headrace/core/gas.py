@@ -15,9 +15,8 @@ from typing import Final
 
 from headrace.core.ports import Workload
 
-# Calldata plus what the contracts do with it (hashing, copying): between 172 k gas for an item with a 0.2 KB
-# body and 334 k with 5 KB.
-GAS_PER_BYTE: Final = 33
+# Calldata plus what the contracts do with it (hashing, copying): 18 gas for each byte that an item's body grows.
+GAS_PER_BYTE: Final = 18
 SAMPLES_KEPT: Final = 64
 MARGIN_PERCENT: Final = 6
 STARVED_PERCENT: Final = 25

@@ -175,6 +175,8 @@ class Packer:
                 self._lead.took(self._clock.now() - started)
                 if any(moved):
                     return
+                if self._ready:
+                    self.hindrance = self._cramped(head)
             else:
                 log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
         except NodeTrouble as trouble:
@@ -371,6 +373,14 @@ class Packer:
                 gas = self._gas_book.of(workload, form)
                 counts.append(fits_about(gas=gas, item_bytes=self._item_bytes, limits=limits))
         return min(counts)
+
+    def _cramped(self, head: Block) -> str | None:
+        """Why not even one operation may ever travel, if so."""
+        share = int(head.gas_limit * self._limits.block_share)
+        need = max(book.of_batch([self._item_bytes]) for book in self._books())
+        if need <= share:
+            return None
+        return f"one operation may need {need} gas, this lane's share of a block is {share}: raise block_share"
 
     async def _unfunded(self, head: Block) -> str | None:
         """Why the account cannot pay for a full transaction, if so. Asks only when what is known is short."""

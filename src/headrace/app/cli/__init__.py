@@ -38,9 +38,8 @@ for command in (demo, serve, operator, deploy, loadtest, status, inspect):
 
 def main() -> None:
     try:
-        headrace.main(standalone_mode=False)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
+        # In this mode click answers with the code of `context.exit`, and with None where a command just returns.
+        sys.exit(headrace.main(standalone_mode=False))
     except click.Abort:
         sys.exit(130)
     except click.ClickException as error:

@@ -1,0 +1,117 @@
+from pathlib import Path
+
+import pytest
+
+from engine.world import open_world
+from headrace.core.ports import NodeTrouble
+from headrace.core.words import Block, BlockNumber, Outcome
+from headrace.engine.watcher import BLOCKS_KEPT
+from headrace.testing.node_faults import ReadFault, ScriptedFaults
+
+
+async def test_every_block_between_two_heads_is_read(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.chain.mine(2)  # in the first of them
+        await world.saw()
+        account = await world.account(operation)
+        assert account.ride is not None
+        assert account.ride.block == 4
+        assert world.node.calls["receipt"] == 0, "by whole blocks, not one receipt per poll"
+
+
+async def test_blocks_are_not_read_while_nothing_of_ours_is_out(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.mine(5)
+        assert world.node.calls["receipts"] == 0
+
+
+async def test_what_trouble_kept_from_us_the_next_head_tells(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.chain.mine()
+        world.node.faults = ScriptedFaults(read={"receipts": [ReadFault.TROUBLE]})
+        with pytest.raises(NodeTrouble):
+            await world.saw()
+        assert (await world.account(operation)).state.value == "sent"
+        await world.mine()
+        assert (await world.account(operation)).state.value == "mined"
+
+
+async def test_a_block_that_the_node_does_not_know_yet_is_asked_for_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.add(world.made.operation())
+        await world.flush()
+        world.chain.mine()
+        world.node.faults = ScriptedFaults(read={"receipts": [ReadFault.EMPTY]})
+        with pytest.raises(NodeTrouble, match="not known by its hash"):
+            await world.saw()
+        await world.saw()
+
+
+async def test_an_old_head_from_a_slower_endpoint_is_no_reorg(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.mine(2)
+        await world.gateway.watcher.saw(world.chain.blocks[-2].header)
+        assert (await world.account(operation)).state.value == "mined"
+        assert not world.told("retracted")
+
+
+async def test_after_a_long_absence_only_so_many_blocks_are_read_and_nothing_is_missed(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.chain.mine(3 * BLOCKS_KEPT)
+        await world.saw()
+        assert world.node.calls["block"] <= BLOCKS_KEPT
+        await world.mine()
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_what_is_remembered_of_the_chain_is_bounded(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        world.chain.mine(BLOCKS_KEPT + 40)
+        await world.saw()
+        await world.mine(20)
+        assert len(world.gateway.watcher._canonical) <= BLOCKS_KEPT + 1
+
+
+async def test_the_loop_goes_on_after_trouble_and_says_what_it_was(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        watcher = world.gateway.watcher
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.node.faults = ScriptedFaults(read={"receipts": [ReadFault.TROUBLE]})
+        troubles: list[str | None] = []
+
+        async def heads():  # type: ignore[no-untyped-def]
+            for _ in range(3):
+                yield world.chain.mine()
+                troubles.append(watcher.trouble)
+
+        watcher._heads = heads()
+        await watcher.run()
+        assert troubles[0] is not None
+        assert "receipts: no endpoint answered" in troubles[0]
+        assert troubles[1:] == [None, None]
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_a_block_that_changes_while_it_is_read_is_read_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.mine()
+        stale: Block = world.chain.mine(2)
+        world.chain.reorg(2)
+        with pytest.raises(NodeTrouble, match="changed while it was read"):
+            await world.gateway.watcher.saw(stale)
+        await world.saw()
+        assert world.gateway.watcher._canonical[BlockNumber(world.chain.head.number)] == world.chain.head.hash
