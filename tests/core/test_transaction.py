@@ -41,7 +41,13 @@ MINED = Mined(
     mined_at=12,
 )
 TAKEN = Taken(in_flight=IN_FLIGHT, since=BlockNumber(100))
-EVERY_TRANSACTION: list[transactions.Transaction] = [IN_FLIGHT, MINED, TAKEN, Settled(mined=MINED), Void(in_flight=IN_FLIGHT)]
+EVERY_TRANSACTION: list[transactions.Transaction] = [
+    IN_FLIGHT,
+    MINED,
+    TAKEN,
+    Settled(mined=MINED),
+    Void(in_flight=IN_FLIGHT),
+]
 
 
 def head(

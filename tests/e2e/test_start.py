@@ -7,8 +7,6 @@ import sys
 from pathlib import Path
 
 import aiohttp
-import pytest
-
 from e2e.playing import next_block
 from headrace.app.demo.processes import start_listening
 from headrace.app.demo.scene import LANE_KEY_ENV
@@ -98,9 +96,8 @@ async def test_while_the_chain_is_away_it_waits_and_says_so(play, tmp_path):
             assert await gateway.ended() == 0
 
 
-@pytest.mark.parametrize("recording", ["combined"])
-async def test_an_empty_account_holds_operations_back_and_loses_none(play, recording):
-    play = play.but(profile=OpenLoop(rate_per_s=5, seconds=2), recording=recording)
+async def test_an_account_that_runs_dry_holds_operations_back_and_loses_none(play):
+    play = play.but(profile=OpenLoop(rate_per_s=5, seconds=2))
     async with play.stage() as stage:
         lane = stage.chain.keys[1].address
         await stage.chain.set_balance(lane, 0)
@@ -117,9 +114,9 @@ async def test_an_empty_account_holds_operations_back_and_loses_none(play, recor
         status, why = await reasons(stage.gateway.url)
         while status == 200:
             status, why = await reasons(stage.gateway.url)
-        assert "send coin to it" in why[0] and lane.hex() in why[0]
+        assert any("coin" in reason for reason in why)
         lanes = (await call(stage.gateway.url, "headrace_lanes"))["result"]
-        assert "send coin" in json.dumps(lanes)
+        assert "coin" in json.dumps(lanes)
 
         await stage.chain.set_balance(lane, 10**18)
         report = await offering

@@ -135,13 +135,13 @@ async def test_after_a_flush_that_found_no_room_it_waits_for_the_next_head_and_d
     tmp_path: Path,
 ) -> None:
     """A create would fit into what is left of our share of the block, and creates are not what waits."""
-    async with open_world(tmp_path, settings=Settings(block_share=700_000 / 60_000_000)) as world:
+    async with open_world(tmp_path, settings=Settings(block_share=780_000 / 60_000_000)) as world:
         packer = world.gateway.packer
         await world.add(*(world.made.operation() for _ in range(3)))
         assert packer._free_gas() > 0
         await world.flush()
         assert packer.waiting() == 0, "until the next head, or the loop would flush again at once"
-        assert "share of a block is 700000" in (packer.hindrance or "")
+        assert "share of a block is 780000" in (packer.hindrance or "")
         assert (await world.store.counts())["queued"] == 3
         await world.mine()
         assert packer.waiting() == 3

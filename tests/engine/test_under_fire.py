@@ -1,4 +1,4 @@
-"""Everything at once, by seed: lying nodes, reorgs, lost pools, strangers, crashes. In the end the chain agrees."""
+"""All at once, by seed: lying nodes, reorgs, lost pools, strangers, crashes. The chain agrees in the end."""
 
 import random
 from contextlib import suppress
@@ -64,10 +64,8 @@ class Fire:
         )
 
     async def step(self, world: World) -> None:
-        lies = self.chance.random() < 0.6
-        self.node.faults = (
-            SeededFaults(self.chance.randrange(NEVER), send=SENDS, read=READS) if lies else NoNodeFaults()
-        )
+        lies = SeededFaults(self.chance.randrange(NEVER), send=SENDS, read=READS)
+        self.node.faults = lies if self.chance.random() < 0.6 else NoNodeFaults()
         (step,) = self.chance.choices(
             [self.offer, self.flush, self.mine, self.reorg, self.forget, self.mine_another, self.wait],
             [30, 25, 30, 7, 3, 2, 3],

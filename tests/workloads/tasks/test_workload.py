@@ -98,7 +98,7 @@ def test_every_form_has_a_first_guess_of_its_gas() -> None:
         for form in tasks.forms:
             guess = tasks.gas_guess(form)
             assert guess.per_transaction >= 21_000
-            assert guess.tail == (contracts.item_gas if contracts.batch else 0)
+            assert guess.tail >= contracts.item_gas if contracts.batch else guess.tail == 0
 
 
 def test_its_size_follows_the_form_it_travels_in() -> None:
