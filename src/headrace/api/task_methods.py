@@ -13,7 +13,6 @@ from headrace.api.services import Services
 from headrace.api.task_forms import CREATE_TASK, SEND_TASK, TaskForms, response_form, task_form
 from headrace.api.topics import task_topic
 from headrace.api.wire import hexed, read_new_operation_id, read_seconds
-from headrace.core.errors import OtherContent
 from headrace.core.words import OperationId
 from headrace.workloads.tasks.structs import Task
 
@@ -22,7 +21,7 @@ TIMEOUT_S: Final = 30.0
 
 class TaskMethods:
     def __init__(self, services: Services) -> None:
-        self._desk, self._reader, self._evaluations = services.desk, services.reader, services.evaluations
+        self._desk = services.desk
         self._timeout_max_s = services.limits.task_timeout_max_s
         self._forms = TaskForms(quorums=services.quorum_numbers, threshold_percent=services.threshold_percent)
 
@@ -32,7 +31,7 @@ class TaskMethods:
         request = self._forms.read_request(fields)
         timeout = fields.get("timeout")
         timeout_s = TIMEOUT_S if timeout is None else read_seconds(timeout, "timeout", most=self._timeout_max_s)
-        operation = await self._operation_id(fields)
+        operation = _operation_id(fields)
         answer = await self._desk.create(request, operation=operation, timeout_s=timeout_s)
         task, response, result = answer.task, answer.response, answer.result
         return {
@@ -59,7 +58,7 @@ class TaskMethods:
         """Says yes when the task is durable; the answer follows over WebSocket."""
         fields = SEND_TASK.read(params, "")
         request = self._forms.read_request(fields)
-        operation = await self._operation_id(fields)
+        operation = _operation_id(fields)
         evaluation = await self._desk.send(request, operation=operation)
         task = Task.from_abi(evaluation.task)
         return {
@@ -70,14 +69,7 @@ class TaskMethods:
             "operation_id": evaluation.operation,
         }
 
-    async def _operation_id(self, fields: Fields) -> OperationId | None:
-        value = fields.get("operation_id")
-        if value is None:
-            return None
-        operation = read_new_operation_id(value, "operation_id")
-        # The desk compares with task requests; this is about ids that `headrace_submit` has used.
-        if await self._reader.account(operation) is None or await self._evaluations.evaluation(operation):
-            return operation
-        raise OtherContent(
-            f"operation_id: {operation!r} is already used for something else", operation_id=operation
-        )
+
+def _operation_id(fields: Fields) -> OperationId | None:
+    value = fields.get("operation_id")
+    return None if value is None else read_new_operation_id(value, "operation_id")

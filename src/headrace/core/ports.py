@@ -282,7 +282,8 @@ class Evaluation:
 class EvaluationStore(Protocol):
     async def begin_evaluation(self, evaluation: Evaluation) -> Evaluation | None:
         """Saves it and answers None; or answers with the one that is already here under this id.
-        Raises SubjectTaken if another id has the same subject, OtherContent if a submitted operation has this id."""
+        Raises SubjectTaken if another id has the same subject, OtherContent if a submitted operation has this
+        id."""
         ...
 
     async def conclude_evaluation(

@@ -315,14 +315,15 @@ class Desk:
 
     async def _ask(self, task: Task) -> _Outcome:
         """Until there is an answer, or the task can no longer be created."""
-        pause_s = FIRST_PAUSE_S
+        pause_s, why = FIRST_PAUSE_S, "nobody asked again in time"
         while True:
+            if self._too_late(task):
+                return _Outcome.of(Failed(f"no quorum before the task's creation window closed: {why}"))
             try:
                 deadline = self._clock.now() + self._terms.patience_s
                 answer = await self._aggregator.collect(task, deadline=deadline)
             except TryLater as none:  # no quorum, or no slot
-                if self._too_late(task):
-                    return _Outcome.of(Failed(f"no quorum before the task's creation window closed: {none}"))
+                why = none.message
                 log.warning("task 0x%s: %s; asking again in %.1f s", task.task_id.hex(), none, pause_s)
                 await self._clock.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

@@ -24,8 +24,8 @@ BATCH_PARTIAL_FAILURE: Final = keccak(text="BatchPartialFailure((uint256,bytes32
 ALL_TASK_HASHES: Final = keccak(text="allTaskHashes(bytes32)")[:4]
 ALL_TASK_RESPONSES: Final = keccak(text="allTaskResponses(bytes32)")[:4]
 
-# Without their calldata (core.gas.GAS_PER_BYTE each). Measured on anvil osaka, plus a tenth: the first batches have
-# a limit that is too high, never one that is too low. From then on receipts teach.
+# Without their calldata (core.gas.GAS_PER_BYTE each). Measured on anvil osaka, plus a tenth: the first batches
+# have a limit that is too high, never one that is too low. From then on receipts teach.
 ITEM_GAS: Final = {CREATE: 40_000, RESPOND: 175_000, CREATE_AND_RESPOND: 195_000}
 # The last only for what was accepted while there was a batch contract: turning that off must not lose it.
 SINGLE_GAS: Final = {CREATE: 45_000, RESPOND: 200_000, CREATE_AND_RESPOND: 220_000}
