@@ -1,4 +1,4 @@
-"""What the operator of the service meets: a chain that is away, wrong contracts, an empty account, two processes."""
+"""What the operator of the service meets: no chain, wrong contracts, an empty account, a second process."""
 
 import asyncio
 import json
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+
 from e2e.playing import next_block
 from headrace.app.demo.processes import start_listening
 from headrace.app.demo.scene import LANE_KEY_ENV

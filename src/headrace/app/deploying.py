@@ -56,9 +56,9 @@ async def deploy_tasks(
     say: Callable[[str], None],
 ) -> Deployment:
     """Writes the file after each contract, so that nothing deployed is forgotten. Raises as `Deployer.deploy`."""
+    known = _recorded(file)
     done: dict[str, Deployed] = {}
-    if file.exists():
-        known = deployments.read(file)
+    if known is not None:
         await deployments.check(known, node)
         done.update(known.contracts)
 
@@ -81,6 +81,10 @@ async def deploy_tasks(
             await setup.once(BATCH, batch, "isAuthorized", "addAuthorized", lane)
     await setup.operators(registry, plan.operators, chain)
     return Deployment(chain=chain, env=env, contracts=done)
+
+
+def _recorded(file: Path) -> Deployment | None:
+    return deployments.read(file) if file.exists() else None
 
 
 async def deploy_policy_clients(

@@ -209,8 +209,9 @@ async def _read_chain(
         named = submitter.batch_contract_address
         if named is None and BATCH not in deployment.contracts:
             raise NeedsOperator(
-                f"{settings.chain.deployment} has no {BATCH}: deploy it, set batch_submitter.batch_contract_address,"
-                " or set batch_submitter.enabled = false, which works without it"
+                f"{settings.chain.deployment} has no {BATCH}: deploy it, name it in "
+                "batch_submitter.batch_contract_address, or set batch_submitter.enabled = false, which works "
+                "without it"
             )
         batch = _address(named) if named is not None else deployment.contract(BATCH).address
     found, problems = await read_task_chain(

@@ -60,7 +60,7 @@ class HttpOperator:
         task_manager: Address,
         timeout_s: float = 5.0,
         in_flight_max: int = 2,
-        pace_s: float = 0.02,
+        pace_s: float = 0.03,
         waiting_max: int = 4096,
         tasks_per_request_max: int = TASKS_PER_REQUEST_MAX,
     ) -> None:
