@@ -13,7 +13,7 @@ from headrace.testing.node_faults import ReadFault, ScriptedFaults, SendFault
 async def test_an_empty_account_is_named_operations_wait_and_go_when_it_is_funded(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         world.chain.set_balance(LANE, 1_000)
-        world.gateway.packer._balance_wei = 0
+        world.gateway.room.spend(10**30)  # what was known before counts no more
         operation = world.made.operation()
         await world.add(operation)
         await world.flush()
@@ -30,7 +30,7 @@ async def test_an_empty_account_is_named_operations_wait_and_go_when_it_is_funde
 async def test_an_empty_account_is_named_also_while_nothing_waits(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         world.chain.set_balance(LANE, 0)
-        world.gateway.packer._balance_wei = 0
+        world.gateway.room.spend(10**30)  # what was known before counts no more
         await world.mine()
         assert "send coin to it" in (world.gateway.packer.hindrance or "")
 
@@ -40,7 +40,7 @@ async def test_with_little_coin_a_smaller_batch_goes(tmp_path: Path) -> None:
         operations = [world.made.operation() for _ in range(20)]
         max_fee = world.gateway.lane.fees(world.chain.head).max_fee_wei
         world.chain.set_balance(LANE, 2_500_000 * max_fee)
-        world.gateway.packer._balance_wei = 0
+        world.gateway.room.spend(10**30)  # what was known before counts no more
         await world.add(*operations)
         await world.flush()
         stages = [await world.stage(o) for o in operations]
@@ -70,7 +70,7 @@ async def test_trouble_with_the_node_anywhere_before_the_seal_releases_the_claim
     async with open_world(tmp_path) as world:
         operations = [world.made.operation() for _ in range(3)]
         await world.add(*operations)
-        world.gateway.packer._balance_wei = 0
+        world.gateway.room.spend(10**30)  # what was known before counts no more
         world.node.faults = ScriptedFaults(read={method: [ReadFault.TROUBLE]})
         await world.flush()
         assert "no node answers" in (world.gateway.packer.hindrance or "")
@@ -138,7 +138,7 @@ async def test_after_a_flush_that_found_no_room_it_waits_for_the_next_head_and_d
     async with open_world(tmp_path, settings=Settings(block_share=780_000 / 60_000_000)) as world:
         packer = world.gateway.packer
         await world.add(*(world.made.operation() for _ in range(3)))
-        assert packer._free_gas() > 0
+        assert room.free_gas() > 0
         await world.flush()
         assert packer.waiting() == 0, "until the next head, or the loop would flush again at once"
         assert "share of a block is 780000" in (packer.hindrance or "")

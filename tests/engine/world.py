@@ -25,8 +25,9 @@ from headrace.engine.intake import Intake
 from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
-from headrace.engine.packer import ChainLimits, MostPerForm, Packer
+from headrace.engine.packer import Packer
 from headrace.engine.restart import restart_lane
+from headrace.engine.room import ChainLimits, MostPerForm, Room
 from headrace.engine.simulator import Simulator
 from headrace.engine.watcher import Watcher
 from headrace.store.sqlite import SqliteStore, open_store
@@ -65,6 +66,7 @@ class Gateway:
 
     intake: Intake
     packer: Packer
+    room: Room
     lane: LaneRunner
     watcher: Watcher
     judge: Judge
@@ -200,21 +202,26 @@ def build(
         changed=lambda: packer.noticed(0),
         met_block=lambda *, taken, sent_before_s: packer.batch_met_block(taken=taken, sent_before_s=sent_before_s),
     )
+    room = Room(
+        node=tapped_node,
+        lane=lane,
+        workloads=[workload],
+        gas_book=gas_book,
+        limits=ChainLimits(
+            gas_per_transaction=2**24, bytes_per_transaction=131_072, block_share=settings.block_share
+        ),
+        most=MostPerForm(create=settings.most, respond=settings.most),
+    )
     packer = Packer(
         store=tapped_store,
-        node=tapped_node,
         lane=lane,
         simulator=Simulator(
             node=tapped_node, judge=judge, sender=signer.address, gas_per_transaction=2**24, block_time_s=BLOCK_S
         ),
         workloads=[workload],
-        gas_book=gas_book,
+        room=room,
         clock=clock,
         announce=news.append,
-        limits=ChainLimits(
-            gas_per_transaction=2**24, bytes_per_transaction=131_072, block_share=settings.block_share
-        ),
-        most=MostPerForm(create=settings.most, respond=settings.most),
         policy=settings.flush,
         blocks=blocks,
     )
@@ -227,6 +234,7 @@ def build(
             backlog_max=settings.backlog_max,
         ),
         packer=packer,
+        room=room,
         lane=lane,
         watcher=Watcher(node=tapped_node, heads=node.heads(), lanes=[(lane, packer)], blocks=blocks, clock=clock),
         judge=judge,

@@ -36,7 +36,7 @@ class Watched:
         return self.statements.count("COMMIT")
 
     async def noted(self, text: str) -> None:
-        await self.writer.run(lambda db: add_notes(db, [Note(subject="s", text=text)], at=NOW))
+        await self.writer.run(lambda db: add_notes(db, [Note(subject="s", text=text)], at=NOW), refusable=True)
 
     def saved(self) -> list[str]:
         """As another connection sees it."""

@@ -27,8 +27,9 @@ from headrace.core.words import Block, ChainId
 from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
-from headrace.engine.packer import ChainLimits, MostPerForm, Packer
+from headrace.engine.packer import Packer
 from headrace.engine.restart import restart_lane
+from headrace.engine.room import ChainLimits, MostPerForm, Room
 from headrace.engine.simulator import Simulator
 from headrace.engine.watcher import Watcher
 
@@ -128,23 +129,28 @@ def build_engine(
                 taken=taken, sent_before_s=sent_before_s
             ),
         )
-        packer: Packer = Packer(
-            store=store,
+        room = Room(
             node=node,
             lane=runner,
-            simulator=Simulator(
-                node=node, judge=judge, sender=signer.address, gas_per_transaction=gas_per_transaction
-            ),
             workloads=workloads,
             gas_book=gas_book,
-            clock=clock,
-            announce=announce,
             limits=ChainLimits(
                 gas_per_transaction=gas_per_transaction,
                 bytes_per_transaction=limits.transaction_bytes_max - SIGNED_ENVELOPE_BYTES,
                 block_share=chain.block_share / len(signers),
             ),
             most=MostPerForm(create=submitter.max_create_batch_size, respond=submitter.max_respond_batch_size),
+        )
+        packer: Packer = Packer(
+            store=store,
+            lane=runner,
+            simulator=Simulator(
+                node=node, judge=judge, sender=signer.address, gas_per_transaction=gas_per_transaction
+            ),
+            workloads=workloads,
+            room=room,
+            clock=clock,
+            announce=announce,
             policy=FlushPolicy(mode=submitter.flush, interval_s=submitter.batch_interval_ms / 1000),
             blocks=blocks,
         )

@@ -6,7 +6,6 @@ Promises  the port answers from the first moment (/readyz says what is waited fo
 """
 
 import asyncio
-import contextlib
 import logging
 import signal
 from collections.abc import Coroutine, Mapping
@@ -96,8 +95,19 @@ async def _until(
     if not working.done():
         log.info("stopping")
         working.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
+    try:
         await working
+    except asyncio.CancelledError:
+        pass
+    except BaseExceptionGroup as group:
+        raise _innermost(group) from group
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """What ended the gateway: one error as itself (main shows it in words), several as a group."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
 
 
 async def _run(

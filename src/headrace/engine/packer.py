@@ -8,16 +8,13 @@ Leaves    the rules to `core.flush` and `core.packing`, transactions to the lane
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
-from headrace.core.gas import GasBook, ItemGas
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
+from headrace.core.packing import Batch, Packed
 from headrace.core.ports import (
     Announce,
     Clock,
-    Node,
     NodeTrouble,
     NotClaimed,
     Note,
@@ -27,29 +24,10 @@ from headrace.core.ports import (
 )
 from headrace.core.words import Block, OperationId, Outcome
 from headrace.engine.lane_runner import LaneRunner
+from headrace.engine.room import Room
 from headrace.engine.simulator import BatchRefused, Sifted, Simulator
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChainLimits:
-    """`block_share`: the part of a block's gas that this lane's unmined transactions may ask for."""
-
-    gas_per_transaction: int
-    bytes_per_transaction: int
-    block_share: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MostPerForm:
-    """The operator's own bounds on a batch."""
-
-    create: int
-    respond: int
-
-    def of(self, form: str) -> int:
-        return self.create if form == "create" else self.respond
 
 
 class Packer:
@@ -57,29 +35,23 @@ class Packer:
         self,
         *,
         store: OperationStore,
-        node: Node,
         lane: LaneRunner,
         simulator: Simulator,
         workloads: Sequence[Workload],
-        gas_book: GasBook,
+        room: Room,
         clock: Clock,
         announce: Announce,
-        limits: ChainLimits,
-        most: MostPerForm,
         policy: FlushPolicy,
         blocks: BlockTimes,
     ) -> None:
-        self._store, self._node, self._lane, self._simulator = store, node, lane, simulator
-        self._workloads, self._gas_book, self._clock = workloads, gas_book, clock
-        self._announce, self._limits, self._most = announce, limits, most
-        self._policy, self._blocks = policy, blocks
+        self._store, self._lane, self._simulator = store, lane, simulator
+        self._workloads, self._room, self._clock = workloads, room, clock
+        self._announce, self._policy, self._blocks = announce, policy, blocks
         self._lead = Lead()
         self._woken = asyncio.Event()
         self._ready = 0  # a hint: the store knows
         self._ready_since: float | None = None
         self._last_flush_at = 0.0
-        self._item_bytes = 1500  # of the newest operations: how large a full batch is
-        self._balance_wei = 0  # a lower bound, until asked again
         self.hindrance: str | None = None  # why nothing is being sent, for people
 
     # ---- What others tell
@@ -99,10 +71,10 @@ class Packer:
         now = self._clock.now()
         overdue = await self._store.end_overdue(now=now, head=block.number, chain=self._lane.chain)
         self._tell(overdue)
-        if self.hindrance is not None or self._balance_wei == 0:
+        if self.hindrance is not None or self._room.funds_in_doubt:
             # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
             try:
-                self.hindrance = self._lane.priced_out(block) or await self._unfunded(block)
+                self.hindrance = self._lane.priced_out(block) or await self._room.unfunded(block)
             except NodeTrouble as trouble:
                 self.hindrance = f"no node answers: {trouble}"
         await self.recount()
@@ -140,10 +112,10 @@ class Packer:
             self._woken.clear()
             now = self._clock.now()
             due = None
-            if self._lane.head is not None and self._lane.free_transactions() > 0 and self._free_gas() > 0:
+            if self._lane.free_transactions() > 0 and self._room.free_gas() > 0:
                 due = flush_at(
                     waiting_since=self._ready_since if self._ready else None,
-                    full=self._ready >= self._full(),
+                    full=self._ready >= self._room.full(),
                     last_flush_at=self._last_flush_at,
                     now=now,
                     blocks=self._blocks,
@@ -169,14 +141,14 @@ class Packer:
         head = self._lane.head
         assert head is not None
         try:
-            self.hindrance = self._lane.priced_out(head) or await self._unfunded(head)
+            self.hindrance = self._lane.priced_out(head) or await self._room.unfunded(head)
             if self.hindrance is None:
                 moved = [await self._flush_workload(workload, head) for workload in self._workloads]
                 self._lead.took(self._clock.now() - started)
                 if any(moved):
                     return
                 if self._ready:
-                    self.hindrance = self._cramped(head)
+                    self.hindrance = self._room.cramped(head)
             else:
                 log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
         except NodeTrouble as trouble:
@@ -190,20 +162,18 @@ class Packer:
 
     async def _flush_workload(self, workload: Workload, head: Block) -> bool:
         """Whether anything left the queue by it."""
-        most = self._full() * self._lane.free_transactions()
-        most = min(most, self._free_gas() // self._least_item_gas(workload) + 1)
         claimed = await self._store.claim_ready(
             chain=self._lane.chain,
             lane=self._lane.address,
             workload=workload.name,
-            most=most,
+            most=self._room.claim_most(workload),
             now=self._clock.now(),
         )
         open_claims = {operation.id for operation in claimed}
         try:
             sound = await self._weed_out(workload, claimed, open_claims)
             for form in (f for f in workload.forms if any(o.form == f for o in sound)):
-                packed = self._pack(workload, form, [o for o in sound if o.form == form])
+                packed = self._room.pack(workload, form, [o for o in sound if o.form == form])
                 await self._judge_too_large(packed, open_claims)
                 await self._send_batches(workload, form, packed.batches, head, open_claims)
         finally:
@@ -240,8 +210,7 @@ class Packer:
         open_claims: set[OperationId],
     ) -> None:
         if len(sifted.standing) < len(batch.operations):
-            sizes = [workload.size(o) for o in sifted.standing]
-            batch = Batch(sifted.standing, self._gas_book.of(workload, form).of_batch(sizes))
+            batch = self._room.batch_of(workload, form, sifted.standing)
         call = workload.call(form, batch.operations, strict=False)
         fees = self._lane.fees(head)
         try:
@@ -252,7 +221,7 @@ class Packer:
             log.info("lane 0x%s: %s", self._lane.address.hex(), lost)
             return
         open_claims.difference_update(o.id for o in batch.operations)
-        self._balance_wei -= batch.gas_limit * fees.max_fee_wei
+        self._room.spend(batch.gas_limit * fees.max_fee_wei)
 
     # ---- What cannot travel
 
@@ -263,7 +232,7 @@ class Packer:
         sound, endings = [], []
         for operation in claimed:
             try:
-                self._item_bytes = workload.size(operation)
+                self._room.saw_item(workload.size(operation))
                 if operation.form not in workload.forms:
                     raise ValueError(f"{workload.name} has no form {operation.form!r} here")
                 sound.append(operation)
@@ -319,83 +288,6 @@ class Packer:
                     revert=ending.revert,
                 )
             )
-
-    # ---- How much there is room for
-
-    def _pack(self, workload: Workload, form: str, operations: Sequence[Operation]) -> Packed:
-        return pack(
-            operations,
-            gas=self._gas_book.of(workload, form),
-            size=workload.size,
-            limits=Limits(
-                gas_per_transaction=self._limits.gas_per_transaction,
-                bytes_per_transaction=self._limits.bytes_per_transaction,
-                operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
-                transactions=self._lane.free_transactions(),
-                gas_total=min(self._free_gas(), self._affordable_gas()),
-            ),
-        )
-
-    def _affordable_gas(self) -> int:
-        head = self._lane.head
-        return 0 if head is None else self._balance_wei // max(self._lane.fees(head).max_fee_wei, 1)
-
-    def _free_gas(self) -> int:
-        """What of our share of a block nothing of ours asks for yet."""
-        head = self._lane.head
-        if head is None:
-            return 0
-        free = int(head.gas_limit * self._limits.block_share) - self._lane.gas_in_flight()
-        return free if free >= self._least_gas() else 0
-
-    def _least_gas(self) -> int:
-        """Of a batch with one operation: less room than that is none."""
-        return min(book.of_batch([self._item_bytes]) for book in self._books())
-
-    def _books(self) -> list[ItemGas]:
-        return [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
-
-    def _least_item_gas(self, workload: Workload) -> int:
-        return min(self._gas_book.of(workload, form).of_item(self._item_bytes) for form in workload.forms)
-
-    def _full(self) -> int:
-        """How many operations fill a transaction."""
-        counts = []
-        for workload in self._workloads:
-            for form in workload.forms:
-                limits = Limits(
-                    gas_per_transaction=self._limits.gas_per_transaction,
-                    bytes_per_transaction=self._limits.bytes_per_transaction,
-                    operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
-                    transactions=1,
-                    gas_total=self._limits.gas_per_transaction,
-                )
-                gas = self._gas_book.of(workload, form)
-                counts.append(fits_about(gas=gas, item_bytes=self._item_bytes, limits=limits))
-        return min(counts)
-
-    def _cramped(self, head: Block) -> str | None:
-        """Why not even one operation may ever travel, if so."""
-        share = int(head.gas_limit * self._limits.block_share)
-        need = max(book.of_batch([self._item_bytes]) for book in self._books())
-        if need <= share:
-            return None
-        return f"one operation may need {need} gas, this lane's share of a block is {share}: raise block_share"
-
-    async def _unfunded(self, head: Block) -> str | None:
-        """Why the account cannot pay for a full transaction, if so. Asks only when what is known is short."""
-        need = self._limits.gas_per_transaction * self._lane.fees(head).max_fee_wei
-        if self._balance_wei < need:
-            # What is in flight may cost its whole limit, and nodes count that before they take more.
-            self._balance_wei = await self._node.balance(self._lane.address) - self._lane.wei_in_flight()
-        if self._balance_wei >= need:
-            return None
-        if self._affordable_gas() >= max(book.of_batch([self._item_bytes]) for book in self._books()):
-            return None
-        return (
-            f"the lane's account 0x{self._lane.address.hex()} has {self._balance_wei} wei, one transaction "
-            f"needs up to {need}: send coin to it"
-        )
 
 
 def _unbuildable(operation: Operation, error: Exception) -> Ending:

@@ -22,10 +22,10 @@ class EvaluationReading:
     _reader: ReadThread
 
     async def evaluation(self, operation: OperationId) -> Evaluation | None:
-        return await self._reader.run(lambda db: _find(db, "evaluation", operation=operation))
+        return await self._reader.run(lambda db: _find(db, "evaluation", operation=operation), refusable=True)
 
     async def evaluation_about(self, subject: bytes) -> Evaluation | None:
-        return await self._reader.run(lambda db: _find(db, "evaluation_about", subject=subject))
+        return await self._reader.run(lambda db: _find(db, "evaluation_about", subject=subject), refusable=True)
 
     async def open_evaluations(self) -> Sequence[Evaluation]:
         return await self._reader.run(lambda db: [_evaluation(r) for r in db.execute(_SQL["open_evaluations"])])
@@ -33,7 +33,7 @@ class EvaluationReading:
 
 class SqliteEvaluations(Machinery, EvaluationReading):
     async def begin_evaluation(self, evaluation: Evaluation) -> Evaluation | None:
-        return await self._writer.run(lambda db: _begin(db, evaluation))
+        return await self._writer.run(lambda db: _begin(db, evaluation), refusable=True)
 
     async def conclude_evaluation(
         self, operation: OperationId, *, result: bytes, operations: Sequence[Operation]

@@ -58,13 +58,14 @@ class JobThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[..., Result]) -> Result:
-        """Raises TryLater if the queue is full or closing, else whatever `work` raises."""
+    async def run(self, work: Callable[..., Result], *, refusable: bool) -> Result:
+        """Raises TryLater if the queue is closing, or full and the work `refusable` (somebody outside asks for it:
+        what the gateway's own loops ask for is bounded by their number). Else whatever `work` raises."""
         future: asyncio.Future[Result] = self._loop.create_future()
         with self._changed:
             if self._closing:
                 raise TryLater(f"the {self._name} is closing")
-            if len(self._waiting) >= self._jobs_waiting_max:
+            if refusable and len(self._waiting) >= self._jobs_waiting_max:
                 raise TryLater(f"the {self._name} has {len(self._waiting)} jobs waiting, which is its limit")
             self._waiting.append(Job(work, future))
             self._changed.notify()

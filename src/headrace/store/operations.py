@@ -18,7 +18,9 @@ _SQL: Final = load_queries("operations")
 class SqliteOperations(Machinery):
     async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
         now = self._clock.now()
-        return await self._writer.run(lambda db: [_add_unless_evaluated(db, o, now=now) for o in operations])
+        return await self._writer.run(
+            lambda db: [_add_unless_evaluated(db, o, now=now) for o in operations], refusable=True
+        )
 
     async def claim_ready(
         self, *, chain: ChainId, lane: Address, workload: str, most: int, now: float
@@ -69,7 +71,7 @@ class SqliteOperations(Machinery):
             cancel_followers(db, [operation], now=now)
             return ending_from(row)
 
-        return await self._writer.run(cancel)
+        return await self._writer.run(cancel, refusable=True)
 
     async def count_ready(self, *, chain: ChainId, workload: str, now: float) -> int:
         def count(db: sqlite3.Connection) -> int:

@@ -27,7 +27,7 @@ class SqliteReader:
             row = db.execute(_SQL["account"], {"id": operation}).fetchone()
             return None if row is None else account_from(row)
 
-        return await self._reader.run(read)
+        return await self._reader.run(read, refusable=True)
 
     async def accounts_about(self, subject: bytes) -> Sequence[Account]:
         """Oldest first."""
@@ -60,7 +60,7 @@ class SqliteReader:
             page = rows[:limit]
             return [account_from(row) for row in page], page[-1]["seq"] if len(rows) > limit else None
 
-        return await self._reader.run(read)
+        return await self._reader.run(read, refusable=True)
 
     async def ledger_entry(
         self,
@@ -82,7 +82,7 @@ class SqliteReader:
                 rows = db.execute(_SQL["transactions_of_nonce"], {"nonce": nonce, "lane": lane}).fetchall()
             return _only_entry(db, rows)
 
-        return await self._reader.run(read)
+        return await self._reader.run(read, refusable=True)
 
     async def lines(self, subject: str) -> Sequence[Line]:
         values = {"subject": subject}
@@ -98,7 +98,7 @@ class SqliteReader:
             stages[Stage.DONE.value] = sum(outcomes.values())
             return stages | outcomes
 
-        return await self._reader.run(read)
+        return await self._reader.run(read, refusable=True)
 
     async def lanes(self) -> Sequence[LaneAccount]:
         """`in_flight` counts what is sent or taken and not mined, `settled` all that is final."""

@@ -33,9 +33,9 @@ class Writer:
             at_end=db.close,
         )
 
-    async def run(self, work: Callable[[sqlite3.Connection], Result]) -> Result:
+    async def run(self, work: Callable[[sqlite3.Connection], Result], *, refusable: bool = False) -> Result:
         """Its result, once it is durable. Raises TryLater, NeedsOperator, or what `work` raises."""
-        return await self._jobs.run(work)
+        return await self._jobs.run(work, refusable=refusable)
 
     async def close(self) -> None:
         await self._jobs.close()

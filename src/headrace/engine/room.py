@@ -1,0 +1,154 @@
+"""How much one lane may put in flight now: gas of a block, gas and bytes of a transaction, coin.
+
+Owns      the limits as numbers for `core.packing`, and what is known of the account's balance.
+Promises  an account is asked for its balance only when what is known is short; what is in flight counts as spent.
+Leaves    when to use the room to the packer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.core.gas import GasBook, ItemGas
+from headrace.core.operation import Operation
+from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
+from headrace.core.ports import Node, Workload
+from headrace.core.words import Block
+from headrace.engine.lane_runner import LaneRunner
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLimits:
+    """`block_share`: the part of a block's gas that this lane's unmined transactions may ask for."""
+
+    gas_per_transaction: int
+    bytes_per_transaction: int
+    block_share: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MostPerForm:
+    """The operator's own bounds on a batch."""
+
+    create: int
+    respond: int
+
+    def of(self, form: str) -> int:
+        return self.create if form == "create" else self.respond
+
+
+class Room:
+    def __init__(
+        self,
+        *,
+        node: Node,
+        lane: LaneRunner,
+        workloads: Sequence[Workload],
+        gas_book: GasBook,
+        limits: ChainLimits,
+        most: MostPerForm,
+    ) -> None:
+        self._node, self._lane, self._workloads = node, lane, workloads
+        self._gas_book, self._limits, self._most = gas_book, limits, most
+        self._item_bytes = 1500  # of the newest operations: how large a full batch is
+        self._balance_wei: int | None = None  # a lower bound, until asked again
+
+    # ---- What the packer tells
+
+    def saw_item(self, size: int) -> None:
+        self._item_bytes = size
+
+    def spend(self, wei: int) -> None:
+        if self._balance_wei is not None:
+            self._balance_wei -= wei
+
+    # ---- Gas, bytes, count
+
+    def batch_of(self, workload: Workload, form: str, operations: tuple[Operation, ...]) -> Batch:
+        """What stands of a batch, with the gas limit that it needs."""
+        sizes = [workload.size(operation) for operation in operations]
+        return Batch(operations, self._gas_book.of(workload, form).of_batch(sizes))
+
+    def claim_most(self, workload: Workload) -> int:
+        """No more than may fit now: what is claimed in vain is written twice."""
+        least_item = min(self._gas_book.of(workload, form).of_item(self._item_bytes) for form in workload.forms)
+        return min(self.full() * self._lane.free_transactions(), self.free_gas() // least_item + 1)
+
+    def pack(self, workload: Workload, form: str, operations: Sequence[Operation]) -> Packed:
+        return pack(
+            operations,
+            gas=self._gas_book.of(workload, form),
+            size=workload.size,
+            limits=Limits(
+                gas_per_transaction=self._limits.gas_per_transaction,
+                bytes_per_transaction=self._limits.bytes_per_transaction,
+                operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                transactions=self._lane.free_transactions(),
+                gas_total=min(self.free_gas(), self._affordable_gas()),
+            ),
+        )
+
+    def _affordable_gas(self) -> int:
+        head = self._lane.head
+        if head is None or self._balance_wei is None:
+            return 0
+        return self._balance_wei // max(self._lane.fees(head).max_fee_wei, 1)
+
+    def free_gas(self) -> int:
+        """What of our share of a block nothing of ours asks for yet."""
+        head = self._lane.head
+        if head is None:
+            return 0
+        free = int(head.gas_limit * self._limits.block_share) - self._lane.gas_in_flight()
+        return free if free >= self._least_gas() else 0
+
+    def _least_gas(self) -> int:
+        """Of a batch with one operation: less room than that is none."""
+        return min(book.of_batch([self._item_bytes]) for book in self._books())
+
+    def _books(self) -> list[ItemGas]:
+        return [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
+
+    def full(self) -> int:
+        """How many operations fill a transaction."""
+        counts = []
+        for workload in self._workloads:
+            for form in workload.forms:
+                limits = Limits(
+                    gas_per_transaction=self._limits.gas_per_transaction,
+                    bytes_per_transaction=self._limits.bytes_per_transaction,
+                    operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                    transactions=1,
+                    gas_total=self._limits.gas_per_transaction,
+                )
+                gas = self._gas_book.of(workload, form)
+                counts.append(fits_about(gas=gas, item_bytes=self._item_bytes, limits=limits))
+        return min(counts)
+
+    def cramped(self, head: Block) -> str | None:
+        """Why not even one operation may ever travel, if so."""
+        share = int(head.gas_limit * self._limits.block_share)
+        need = max(book.of_batch([self._item_bytes]) for book in self._books())
+        if need <= share:
+            return None
+        return f"one operation may need {need} gas, this lane's share of a block is {share}: raise block_share"
+
+    # ---- Coin
+
+    @property
+    def funds_in_doubt(self) -> bool:
+        return self._balance_wei is None or self._balance_wei <= 0
+
+    async def unfunded(self, head: Block) -> str | None:
+        """Why the account cannot pay for a full transaction, if so. Asks only when what is known is short."""
+        need = self._limits.gas_per_transaction * self._lane.fees(head).max_fee_wei
+        if self._balance_wei is None or self._balance_wei < need or self._lane.help_wanted is not None:
+            # What is in flight may cost its whole limit, and nodes count that before they take more.
+            self._balance_wei = await self._node.balance(self._lane.address) - self._lane.wei_in_flight()
+        if self._balance_wei >= need:
+            return None
+        if self._affordable_gas() >= max(book.of_batch([self._item_bytes]) for book in self._books()):
+            return None
+        return (
+            f"the lane's account 0x{self._lane.address.hex()} has {self._balance_wei} wei, one transaction "
+            f"needs up to {need}: send coin to it"
+        )
