@@ -138,7 +138,7 @@ async def test_after_a_flush_that_found_no_room_it_waits_for_the_next_head_and_d
     async with open_world(tmp_path, settings=Settings(block_share=780_000 / 60_000_000)) as world:
         packer = world.gateway.packer
         await world.add(*(world.made.operation() for _ in range(3)))
-        assert room.free_gas() > 0
+        assert world.gateway.room.free_gas() > 0
         await world.flush()
         assert packer.waiting() == 0, "until the next head, or the loop would flush again at once"
         assert "share of a block is 780000" in (packer.hindrance or "")

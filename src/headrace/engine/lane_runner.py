@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Literal, Protocol, assert_never
+from typing import Protocol, assert_never
 from uuid import uuid4
 
 from headrace.core import transaction as transactions
@@ -18,13 +18,12 @@ from headrace.core.fees import first_fees, market_fees, next_base_fee
 from headrace.core.packing import Batch
 from headrace.core.ports import (
     Announce,
-    BatchNews,
     Call,
     Clock,
+    News,
     Node,
     NodeTrouble,
     Note,
-    OperationNews,
     Signer,
     TransactionStore,
     Voyage,
@@ -43,8 +42,10 @@ from headrace.core.words import (
     Purpose,
     Receipt,
 )
+from headrace.engine.inquiry import Inquiry, included
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.story import told
+from headrace.engine.telling import What, endings_told, returns_told, trip_told
 from headrace.engine.trips import Trip
 
 log = logging.getLogger(__name__)
@@ -82,6 +83,7 @@ class LaneRunner:
             changed,
             met_block,
         )
+        self._inquiry = Inquiry(node=node, lane=signer.address)
         self._trips: dict[Nonce, Trip] = {}
         self._head: Block | None = None
 
@@ -221,7 +223,7 @@ class LaneRunner:
     async def _saw_receipt(self, trip: Trip, receipt: Receipt) -> None:
         async with trip.lock:
             trip.receipt = receipt
-            await self._learn(trip, [_included(receipt)])
+            await self._learn(trip, [included(receipt)])
 
     async def _follow(self, trip: Trip, orders: Sequence[Order]) -> None:
         facts: list[Fact] = []
@@ -269,9 +271,9 @@ class LaneRunner:
                 trip.heads = 0
                 return (transactions.Answered(attempt.hash, reply, text),)
             case transactions.LookForReceipts():
-                return await self._asked(trip, self._look_for_receipts(trip))
+                return await self._asked(trip, self._inquiry.look_for_receipts(trip))
             case transactions.RereadReceipt():
-                return await self._asked(trip, self._reread(trip))
+                return await self._asked(trip, self._inquiry.reread(trip))
             case transactions.AskForHelp(reason):
                 log.error("lane 0x%s nonce %d needs a person: %s", self.address.hex(), trip.nonce, reason)
                 return ()
@@ -292,41 +294,6 @@ class LaneRunner:
         if purpose is Purpose.NO_OP:
             return self._signer.sign_no_op(chain=self.chain, nonce=trip.nonce, fees=fees)
         return self._signer.sign_again(trip.in_flight.attempts[0], fees=fees)
-
-    async def _look_for_receipts(self, trip: Trip) -> tuple[Fact, ...]:
-        # The nonce first: a block that comes between the two questions may hold us, and must not look foreign.
-        latest, _ = await self._node.nonces(self.address)
-        if latest <= trip.nonce:
-            return _nonce_is_free(trip.transaction)
-        for attempt in trip.in_flight.attempts:
-            receipt = await self._node.receipt(attempt.hash)
-            if receipt is not None:
-                trip.receipt = receipt
-                return (_included(receipt),)
-        if isinstance(trip.transaction, Mined):
-            return await self._uncled(trip.transaction)  # the next look tells who has the nonce
-        head = await self._node.head()
-        return (transactions.NonceTaken(head.number),)
-
-    async def _reread(self, trip: Trip) -> tuple[Fact, ...]:
-        assert isinstance(trip.transaction, Mined)
-        winner = trip.transaction.winner
-        receipt = await self._node.receipt(winner)
-        if receipt is None:
-            return await self._uncled(trip.transaction)
-        trip.receipt = receipt
-        if receipt.block_hash != trip.transaction.block_hash:
-            return (_included(receipt),)
-        return (transactions.ReceiptReread(winner, receipt.block_hash),)
-
-    async def _uncled(self, mined: Mined) -> tuple[Fact, ...]:
-        """A missing receipt alone does not prove it: a node may lack its index, or be behind."""
-        block = await self._node.block(mined.block)
-        if block is None or block.hash == mined.block_hash:
-            raise NodeTrouble(
-                f"no receipt of 0x{mined.winner.hex()}, and its block {mined.block} was not replaced"
-            )
-        return (transactions.Uncled(mined.winner),)
 
     async def _look_after_the_late(self, block: Block) -> None:
         """Transactions that a block has passed by: is the nonce spent, does the pool still have them?"""
@@ -368,25 +335,9 @@ class LaneRunner:
         trip.transaction = final
         del self._trips[trip.nonce]
         self._tell(trip, "settled")
-        for ending in written:
-            self._announce(
-                OperationNews(
-                    operation=ending.operation,
-                    what="done",
-                    at=now,
-                    outcome=ending.outcome,
-                    reason=ending.reason,
-                    revert=ending.revert,
-                )
-            )
+        self._announce_all(endings_told(written, at=now))
         ended = {ending.operation for ending in written}
-        for back in verdict.returns:
-            if back.operation not in ended:
-                self._announce(
-                    OperationNews(
-                        operation=back.operation, what="queued", at=now, reason=back.reason, revert=back.revert
-                    )
-                )
+        self._announce_all(returns_told([r for r in verdict.returns if r.operation not in ended], at=now))
         self._changed()
 
     # ---- Telling
@@ -403,25 +354,15 @@ class LaneRunner:
             case _:
                 pass
 
-    def _tell(self, trip: Trip, what: Literal["batched", "sent", "mined", "retracted", "settled"]) -> None:
-        in_flight = trip.in_flight
-        if in_flight.batch is None:
-            return
-        mined = trip.mined
-        self._announce(
-            BatchNews(
-                batch=in_flight.batch,
-                lane=self.address,
-                nonce=in_flight.nonce,
-                what=what,
-                operations=trip.operations,
-                at=self._clock.now(),
-                transaction=mined.winner if mined else in_flight.attempts[-1].hash,
-                block=mined.block if mined else None,
-                gas_used=mined.gas_used if mined else None,
-                without_effect=self._outcomes.without_effect(trip, mined) if mined else (),
-            )
-        )
+    def _tell(self, trip: Trip, what: What) -> None:
+        without = self._outcomes.without_effect(trip, trip.mined) if trip.mined is not None else frozenset()
+        news = trip_told(trip, what, lane=self.address, at=self._clock.now(), without_effect=without)
+        if news is not None:
+            self._announce(news)
+
+    def _announce_all(self, news: Sequence[News]) -> None:
+        for each in news:
+            self._announce(each)
 
     def _notes(self, trip: Trip, story: str | None) -> list[Note]:
         return [] if story is None else [Note(subject=f"0x{self.address.hex()}/{trip.nonce}", text=story)]
@@ -431,27 +372,6 @@ class LaneRunner:
 
     def _in_order(self) -> Iterator[Trip]:
         return iter(sorted(self._trips.values(), key=lambda trip: trip.nonce))
-
-
-def _nonce_is_free(transaction: Transaction) -> tuple[Fact, ...]:
-    match transaction:
-        case Taken():
-            return (transactions.NonceFree(),)
-        case Mined(winner=winner):
-            return (transactions.Uncled(winner),)
-        case _:
-            return ()
-
-
-def _included(receipt: Receipt) -> transactions.Included:
-    return transactions.Included(
-        hash=receipt.transaction,
-        block=receipt.block,
-        block_hash=receipt.block_hash,
-        ok=receipt.ok,
-        gas_used=receipt.gas_used,
-        gas_price_wei=receipt.gas_price_wei,
-    )
 
 
 def _base_fee_after(block: Block) -> int:

@@ -18,7 +18,6 @@ from headrace.core.ports import (
     NodeTrouble,
     NotClaimed,
     Note,
-    OperationNews,
     OperationStore,
     Workload,
 )
@@ -26,6 +25,7 @@ from headrace.core.words import Block, OperationId, Outcome
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.room import Room
 from headrace.engine.simulator import BatchRefused, Sifted, Simulator
+from headrace.engine.telling import endings_told
 
 log = logging.getLogger(__name__)
 
@@ -277,17 +277,8 @@ class Packer:
         self._tell(written)
 
     def _tell(self, endings: Sequence[Ending]) -> None:
-        for ending in endings:
-            self._announce(
-                OperationNews(
-                    operation=ending.operation,
-                    what="done",
-                    at=self._clock.now(),
-                    outcome=ending.outcome,
-                    reason=ending.reason,
-                    revert=ending.revert,
-                )
-            )
+        for news in endings_told(endings, at=self._clock.now()):
+            self._announce(news)
 
 
 def _unbuildable(operation: Operation, error: Exception) -> Ending:

@@ -130,10 +130,18 @@ class _Outcome:
 
 @dataclass(slots=True)
 class _Running:
-    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up."""
+    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up, unless its
+    answer is being `saved`: what is saved must also be told."""
 
     work: asyncio.Task[_Outcome]
     waiting: int = 0
+    saving: bool = False
+    given_up: bool = False
+
+    def give_up(self) -> None:
+        if not self.saving:
+            self.given_up = True
+            self.work.cancel()
 
 
 class Desk:

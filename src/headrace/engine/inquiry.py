@@ -1,0 +1,73 @@
+"""Asks the chain what became of a transaction.
+
+Owns      the questions (receipts, nonces, blocks) and their order; the answers become facts.
+Promises  a lost answer is NodeTrouble, never a fact; a missing receipt alone proves nothing.
+Leaves    what follows from a fact to `core.transaction`.
+"""
+
+from headrace.core import transaction as transactions
+from headrace.core.ports import Node, NodeTrouble
+from headrace.core.transaction import Fact, Mined, Taken, Transaction
+from headrace.core.words import Address, Receipt
+from headrace.engine.trips import Trip
+
+
+class Inquiry:
+    def __init__(self, *, node: Node, lane: Address) -> None:
+        self._node, self._lane = node, lane
+
+    async def look_for_receipts(self, trip: Trip) -> tuple[Fact, ...]:
+        # The nonce first: a block that comes between the two questions may hold us, and must not look foreign.
+        latest, _ = await self._node.nonces(self._lane)
+        if latest <= trip.nonce:
+            return _nonce_is_free(trip.transaction)
+        for attempt in trip.in_flight.attempts:
+            receipt = await self._node.receipt(attempt.hash)
+            if receipt is not None:
+                trip.receipt = receipt
+                return (included(receipt),)
+        if isinstance(trip.transaction, Mined):
+            return await self._uncled(trip.transaction)  # the next look tells who has the nonce
+        head = await self._node.head()
+        return (transactions.NonceTaken(head.number),)
+
+    async def reread(self, trip: Trip) -> tuple[Fact, ...]:
+        assert isinstance(trip.transaction, Mined)
+        winner = trip.transaction.winner
+        receipt = await self._node.receipt(winner)
+        if receipt is None:
+            return await self._uncled(trip.transaction)
+        trip.receipt = receipt
+        if receipt.block_hash != trip.transaction.block_hash:
+            return (included(receipt),)
+        return (transactions.ReceiptReread(winner, receipt.block_hash),)
+
+    async def _uncled(self, mined: Mined) -> tuple[Fact, ...]:
+        """A missing receipt alone does not prove it: a node may lack its index, or be behind."""
+        block = await self._node.block(mined.block)
+        if block is None or block.hash == mined.block_hash:
+            raise NodeTrouble(
+                f"no receipt of 0x{mined.winner.hex()}, and its block {mined.block} was not replaced"
+            )
+        return (transactions.Uncled(mined.winner),)
+
+
+def _nonce_is_free(transaction: Transaction) -> tuple[Fact, ...]:
+    match transaction:
+        case Taken():
+            return (transactions.NonceFree(),)
+        case Mined(winner=winner):
+            return (transactions.Uncled(winner),)
+        case _:
+            return ()
+
+
+def included(receipt: Receipt) -> transactions.Included:
+    return transactions.Included(
+        hash=receipt.transaction,
+        block=receipt.block,
+        block_hash=receipt.block_hash,
+        ok=receipt.ok,
+        gas_used=receipt.gas_used,
+        gas_price_wei=receipt.gas_price_wei,
+    )
