@@ -18,7 +18,7 @@ from uuid import uuid4
 import msgspec
 from eth_utils.crypto import keccak
 
-from headrace.core.errors import FixTheRequest, OtherContent, PolicyRefused, TryLater
+from headrace.core.errors import FixTheRequest, NeedsOperator, OtherContent, PolicyRefused, TryLater
 from headrace.core.operation import Operation
 from headrace.core.ports import (
     Announce,
@@ -130,18 +130,10 @@ class _Outcome:
 
 @dataclass(slots=True)
 class _Running:
-    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up, unless its
-    answer is being `saved`: what is saved must also be told."""
+    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up."""
 
     work: asyncio.Task[_Outcome]
     waiting: int = 0
-    saving: bool = False
-    given_up: bool = False
-
-    def give_up(self) -> None:
-        if not self.saving:
-            self.given_up = True
-            self.work.cancel()
 
 
 class Desk:
@@ -164,6 +156,8 @@ class Desk:
         self._head, self._check_room, self._noticed = head, check_room, noticed
         self._clock, self._announce = clock, announce
         self._running: dict[OperationId, _Running] = {}
+        self._beginning = 0  # their tasks are being saved; they will run
+        self._saving: set[OperationId] = set()  # their answers are
 
     # ---- What clients ask
 
@@ -215,8 +209,8 @@ class Desk:
     async def _build(self, request: TaskRequest, id: OperationId, content: bytes, *, resume: bool) -> _Case:
         """The task for a request, durable; or the one that was stored under this id meanwhile."""
         self._check_room()
-        if len(self._running) >= self._terms.evaluations_max:
-            raise TryLater(f"{len(self._running)} evaluations are under way, that is the most")
+        if id not in self._running and len(self._running) + self._beginning >= self._terms.evaluations_max:
+            raise TryLater(f"{self._terms.evaluations_max} evaluations are under way, that is the most")
         head = self._head()
         if head is None:
             raise TryLater("the chain has not been reached yet, so a task has no reference block")
@@ -241,10 +235,13 @@ class Desk:
             resume=resume,
             received_at=now,
         )
+        self._beginning += 1
         try:
             known = await self._store.begin_evaluation(evaluation)
         except SubjectTaken:
             raise OtherContent(f"task_id: 0x{task.task_id.hex()} belongs to another operation") from None
+        finally:
+            self._beginning -= 1
         return _Case(evaluation, task) if known is None else _Case.of(known)
 
     def _task_id(self, id: OperationId) -> bytes:
@@ -282,7 +279,7 @@ class Desk:
             deadline.cancel()
             running.waiting -= 1
             if running.waiting == 0 and not case.evaluation.resume:
-                running.work.cancel()  # nobody was told yes: its slot is free at once
+                self._give_up(case.evaluation.operation, running)
 
     def _start(self, case: _Case) -> _Running:
         id = case.evaluation.operation
@@ -293,6 +290,13 @@ class Desk:
         self._running[id] = running
         running.work.add_done_callback(lambda done: self._ended(id, running))
         return running
+
+    def _give_up(self, operation: OperationId, running: _Running) -> None:
+        """Nobody was told yes, so its slot is free at once."""
+        # Not while its answer is being saved: the commit may be through, and then the engine must hear of it.
+        if self._running.get(operation) is running and operation not in self._saving:
+            del self._running[operation]
+            running.work.cancel()
 
     def _ended(self, operation: OperationId, running: _Running) -> None:
         if self._running.get(operation) is running:
@@ -317,9 +321,21 @@ class Desk:
         return outcome
 
     async def _conclude(self, evaluation: Evaluation, result: Result, operations: Sequence[Operation]) -> None:
-        await self._store.conclude_evaluation(
-            evaluation.operation, result=msgspec.msgpack.encode(result), operations=operations
-        )
+        """Where somebody was told yes, trouble with the store only delays it. Raises OtherContent, SubjectTaken."""
+        id, encoded, pause_s = evaluation.operation, msgspec.msgpack.encode(result), FIRST_PAUSE_S
+        while True:
+            self._saving.add(id)
+            try:
+                await self._store.conclude_evaluation(id, result=encoded, operations=operations)
+                return
+            except (TryLater, NeedsOperator) as trouble:
+                if not evaluation.resume:
+                    raise
+                log.warning("evaluation %s: its answer is not saved yet: %s", id, trouble)
+            finally:
+                self._saving.discard(id)
+            await self._clock.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _ask(self, task: Task) -> _Outcome:
         """Until there is an answer, or the task can no longer be created."""

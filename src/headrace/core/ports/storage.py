@@ -1,0 +1,148 @@
+"""What the engine needs of a store. Every method is durable when it returns, and one commit."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from headrace.core.operation import Ending, Operation, Return
+from headrace.core.transaction import Settled, Transaction, Void
+from headrace.core.words import (
+    Address,
+    BlockNumber,
+    ChainId,
+    Nonce,
+    OperationId,
+)
+
+
+class Added(Enum):
+    FRESH = "saved now"
+    SAME = "already here, with this content"
+    OTHER_CONTENT = "already here, with other content"
+    SUBJECT_TAKEN = "an unfinished operation of this kind has the same subject"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """A line in somebody's story: an operation id, a batch id, or a transaction as `lane/nonce`."""
+
+    subject: str
+    text: str
+
+
+class OperationStore(Protocol):
+    async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
+        """Saves each that is new; answers for each. An operation whose `after` is not done yet starts WAITING;
+        one whose `after` ended without effect starts and ends as cancelled; an unknown `after` raises KeyError
+        with its id, and saves nothing."""
+        ...
+
+    async def claim_ready(
+        self, *, chain: ChainId, lane: Address, workload: str, most: int, now: float
+    ) -> Sequence[Operation]:
+        """Oldest first. Two claimers never get the same operation. Skips those that may not travel yet."""
+        ...
+
+    async def release(self, operations: Collection[OperationId]) -> None:
+        """Claimed ones go back to the queue as if nothing had happened."""
+        ...
+
+    async def judge(
+        self, endings: Sequence[Ending], returns: Sequence[Return], *, now: float, notes: Sequence[Note] = ()
+    ) -> Sequence[Ending]:
+        """Ends some, returns others; an operation that is done stays as it is. Those that waited for one that
+        ended without effect end as cancelled; those that waited for one whose effect is there are queued.
+        Answers with every ending it wrote, the cancelled followers included."""
+        ...
+
+    async def end_overdue(self, *, now: float, head: BlockNumber, chain: ChainId) -> Sequence[Ending]:
+        """Ends as expired whatever is not sealed and can no longer land: deadline, deadline_block <= head,
+        wait_until."""
+        ...
+
+    async def cancel(self, operation: OperationId, *, now: float) -> Ending | None:
+        """Ends it as cancelled unless it is sealed or done already (then None)."""
+        ...
+
+    async def count_ready(self, *, chain: ChainId, workload: str, now: float) -> int: ...
+
+
+class TransactionStore(Protocol):
+    async def next_nonce(self, *, chain: ChainId, lane: Address) -> Nonce:
+        """From the ledger: one past the highest it has, but never below the lane's adopted start."""
+        ...
+
+    async def adopt(self, *, chain: ChainId, lane: Address, start: Nonce, now: float) -> None:
+        """Nonces of this lane begin here, if that is higher than what the ledger would give."""
+        ...
+
+    async def seal(
+        self,
+        transaction: Transaction,
+        *,
+        chain: ChainId,
+        lane: Address,
+        workload: str,
+        form: str,
+        operations: Sequence[OperationId],
+        notes: Sequence[Note] = (),
+    ) -> None:
+        """Batch, nonce and signed bytes in one commit. Raises NonceUsed if the nonce has an owner already, and
+        NotClaimed if one of the operations is not claimed by this lane; then nothing is saved."""
+        ...
+
+    async def record(
+        self,
+        transaction: Transaction,
+        *,
+        chain: ChainId,
+        lane: Address,
+        now: float,
+        notes: Sequence[Note] = (),
+        without_effect: Collection[OperationId] = (),
+    ) -> None:
+        """The transaction as it is now, every attempt of it. Newly mined: followers of its operations are
+        queued, except of those `without_effect`. No longer mined: followers that are not sealed wait again."""
+        ...
+
+    async def settle(
+        self,
+        transaction: Settled | Void,
+        *,
+        chain: ChainId,
+        lane: Address,
+        endings: Sequence[Ending],
+        returns: Sequence[Return],
+        now: float,
+        notes: Sequence[Note] = (),
+    ) -> Sequence[Ending]:
+        """The final state of a transaction and what became of its operations, in one commit.
+        Answers as `OperationStore.judge`."""
+        ...
+
+    async def unsettled(self, *, chain: ChainId, lane: Address) -> Sequence["Voyage"]:
+        """Lowest nonce first."""
+        ...
+
+    async def release_claims(self, *, chain: ChainId, lane: Address) -> int:
+        """After a crash: what was claimed and never sealed is queued again."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Voyage:
+    """A transaction and the operations that ride in it, in the batch's order."""
+
+    transaction: Transaction
+    workload: str
+    form: str
+    operations: Sequence[Operation]
+
+
+class NonceUsed(Exception):
+    """This lane already has a transaction with that nonce."""
+
+
+class NotClaimed(Exception):
+    """An operation that was to be sealed is not claimed by this lane (any more)."""

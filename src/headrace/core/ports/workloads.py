@@ -1,0 +1,105 @@
+"""What the engine must know of a family of contracts."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from headrace.core.operation import Operation
+from headrace.core.words import (
+    Address,
+    Receipt,
+    Revert,
+    Verdict,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A contract call: where to, and what."""
+
+    to: Address
+    data: bytes
+
+
+class Effect(Enum):
+    DONE = "the chain shows it"
+    FAILED = "it was tried and reverted"
+    UNSEEN = "the receipt shows neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What a receipt shows of one operation."""
+
+    effect: Effect
+    revert: Revert | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GasGuess:
+    """Gas until something is learned. `tail` must be left when the last item starts (it is not spent)."""
+
+    per_transaction: int
+    per_item: int
+    tail: int
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    verdict: Verdict
+    reason: str
+    form: str | None = None  # travels in this form from now on
+    costs_retry: bool = False
+    needs_operator: bool = False  # nothing is wrong with the operation: a person must mend the contracts
+
+
+class Workload(Protocol):
+    """A family of operations that one contract can batch: its encoding, its reverts, its proofs of effect."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def forms(self) -> Sequence[str]:
+        """In the order in which they should travel: what others build on comes first."""
+        ...
+
+    @property
+    def most_per_transaction(self) -> int:
+        """1 where there is no batch contract."""
+        ...
+
+    def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:
+        """The batch as one contract call. `strict`: any failure reverts the whole (what simulation asks)."""
+        ...
+
+    def size(self, operation: Operation) -> int:
+        """Bytes of calldata it adds to a batch."""
+        ...
+
+    def gas_guess(self, form: str) -> GasGuess: ...
+
+    def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
+        """Which items of a strict batch failed, by index. None: the revert speaks of no item."""
+        ...
+
+    def read_revert(self, data: bytes) -> Revert: ...
+
+    def effects(self, operations: Sequence[Operation], receipt: Receipt) -> Sequence[Seen]:
+        """One for each operation, from the receipt's logs."""
+        ...
+
+    def questions(self, operation: Operation, revert: Revert) -> Sequence[Call]:
+        """What must be asked of the chain before this revert can be judged; often nothing."""
+        ...
+
+    def judge(self, operation: Operation, revert: Revert, answers: Sequence[bytes]) -> Judgement: ...
+
+    def probe(self, operation: Operation) -> Sequence[Call]:
+        """What to ask of the chain to learn whether the operation's effect is there, whoever caused it."""
+        ...
+
+    def probed(self, operation: Operation, answers: Sequence[bytes]) -> Seen | Judgement:
+        """What the answers to `probe` say."""
+        ...
