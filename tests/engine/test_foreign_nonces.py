@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from engine.world import World, open_world
+from engine.world import LANE, World, open_world
 from headrace.core.words import BlockNumber, Nonce, Outcome
 
 
@@ -108,3 +108,31 @@ async def test_a_lane_whose_chain_is_ahead_of_its_ledger_goes_on_from_the_chain(
         await world.finish()
         assert await world.outcome(operation) is Outcome.LANDED
         assert world.chain.head.number > BlockNumber(5)
+
+
+async def test_a_gap_that_nobody_fills_is_filled_by_us_and_what_was_behind_it_lands(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        # As after the loss of a store: the ledger was told to begin past transactions that never came.
+        await world.store.adopt(chain=world.chain.id, lane=LANE, start=Nonce(2), now=world.clock.now())
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        entry = await world.store.ledger_entry(nonce=Nonce(0), lane=LANE)
+        assert entry is not None
+        assert entry.operations == []
+        assert any("filled by a no-op" in line.text for line in await world.store.lines(f"0x{LANE.hex()}/0"))
+
+
+async def test_a_nonce_that_is_only_slow_to_come_is_left_to_its_owner(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.store.adopt(chain=world.chain.id, lane=LANE, start=Nonce(1), now=world.clock.now())
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.mine()
+        await taken(world, 0)
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert await world.store.ledger_entry(nonce=Nonce(0), lane=LANE) is None

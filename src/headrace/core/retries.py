@@ -25,6 +25,7 @@ def consequence(
     revert: Revert | None,
     form: str | None,
     costs_retry: bool,
+    too_late: bool = False,
     now: float,
     policy: RetryPolicy,
 ) -> Ending | Return:
@@ -34,7 +35,8 @@ def consequence(
         case Verdict.CONFLICT:
             return Ending(operation=operation.id, outcome=Outcome.CONFLICT, reason=reason, revert=revert)
         case Verdict.REJECTED:
-            return Ending(operation=operation.id, outcome=Outcome.REJECTED, reason=reason, revert=revert)
+            outcome = Outcome.EXPIRED if too_late else Outcome.REJECTED
+            return Ending(operation=operation.id, outcome=outcome, reason=reason, revert=revert)
         case Verdict.RETRY | Verdict.MORE_GAS | Verdict.WAIT:
             costs_retry = costs_retry or verdict is Verdict.RETRY  # that is what the word says
             spent = operation.retries + (1 if costs_retry else 0)

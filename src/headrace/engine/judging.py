@@ -43,6 +43,7 @@ class Judge:
             revert=revert,
             form=judgement.form,
             costs_retry=judgement.costs_retry,
+            too_late=judgement.too_late,
             now=self._clock.now(),
             policy=self._policy,
         )

@@ -10,7 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Protocol, assert_never
+from typing import Final, Protocol, assert_never
 from uuid import uuid4
 
 from headrace.core import transaction as transactions
@@ -51,6 +51,9 @@ from headrace.engine.trips import Trip
 log = logging.getLogger(__name__)
 
 
+NO_OP_GAS: Final = 21_000
+
+
 class MetBlock(Protocol):
     def __call__(self, *, taken: bool, sent_before_s: float) -> None: ...
 
@@ -86,6 +89,7 @@ class LaneRunner:
         self._inquiry = Inquiry(node=node, lane=signer.address)
         self._trips: dict[Nonce, Trip] = {}
         self._head: Block | None = None
+        self._gap: Nonce | None = None  # a nonce below ours that the last head's look found unused
 
     # ---- What others ask
 
@@ -305,6 +309,7 @@ class LaneRunner:
         except NodeTrouble as trouble:
             log.warning("lane 0x%s: %s", self.address.hex(), trouble)
             return
+        await self._mind_the_gap(pending, late[0], block)
         for trip in late:
             if trip.nonce < latest:
                 async with trip.lock:
@@ -312,6 +317,46 @@ class LaneRunner:
             elif trip.nonce >= pending:
                 # The pool lacks the first of them, and maybe more: bytes that it has are no harm.
                 await self.learn(trip, transactions.Dropped())
+
+    async def _mind_the_gap(self, pending: Nonce, first: Trip, block: Block) -> None:
+        """A nonce below ours that nobody's transaction holds keeps us all waiting: a stranger's, or one of ours
+        from a store that was lost, was expected there and never came. Seen at two heads, it is filled."""
+        if pending >= first.nonce or pending in self._trips:
+            self._gap = None
+        elif self._gap != pending:
+            self._gap = pending
+        else:
+            self._gap = None
+            await self._fill(pending, first, block)
+
+    async def _fill(self, nonce: Nonce, beside: Trip, block: Block) -> None:
+        log.warning(
+            "lane 0x%s: nothing has nonce %d, which keeps ours waiting: filling it", self.address.hex(), nonce
+        )
+        attempt = self._signer.sign_no_op(chain=self.chain, nonce=nonce, fees=self.fees(block))
+        transaction = transactions.first_flight(
+            nonce=nonce,
+            batch=None,
+            gas_limit=NO_OP_GAS,
+            attempt=attempt,
+            now=self._clock.now(),
+            policy=self._policy,
+        )
+        trip = Trip(transaction, beside.workload, "", ())
+        await self._store.seal(
+            transaction,
+            chain=self.chain,
+            lane=self.address,
+            workload="",
+            form="",
+            operations=(),
+            notes=self._notes(
+                trip, "nothing had this nonce: filled by a no-op, so that what is behind it can go on"
+            ),
+        )
+        self._trips[nonce] = trip
+        async with trip.lock:
+            await self._follow(trip, [transactions.Send(attempt)])
 
     # ---- Endings
 

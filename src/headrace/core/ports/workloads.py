@@ -51,6 +51,7 @@ class Judgement:
     reason: str
     form: str | None = None  # travels in this form from now on
     costs_retry: bool = False
+    too_late: bool = False  # rejected because its time is over: it ends as expired
     needs_operator: bool = False  # nothing is wrong with the operation: a person must mend the contracts
 
 

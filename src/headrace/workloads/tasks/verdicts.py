@@ -51,8 +51,15 @@ def _mismatch(form: str, payload: Payload, revert: Revert, recorded: bytes | Non
     return Judgement(Verdict.CONFLICT, "another task has this id")
 
 
-def _always(verdict: Verdict, reason: str, *, costs_retry: bool = False, operator: bool = False) -> Row:
-    judgement = Judgement(verdict, reason, costs_retry=costs_retry, needs_operator=operator)
+def _always(
+    verdict: Verdict,
+    reason: str,
+    *,
+    costs_retry: bool = False,
+    too_late: bool = False,
+    operator: bool = False,
+) -> Row:
+    judgement = Judgement(verdict, reason, costs_retry=costs_retry, too_late=too_late, needs_operator=operator)
     return lambda form, payload, revert, recorded: judgement
 
 
@@ -65,9 +72,9 @@ TABLE: Final[Mapping[str, Row]] = {
     ),
     "InsufficientGasForItem": _always(Verdict.MORE_GAS, "the batch ran dry before this item"),
     "ItemLikelyOutOfGas": _always(Verdict.MORE_GAS, "the item used up its gas", costs_retry=True),
-    "TaskCreatedBlockTooOld": _always(Verdict.REJECTED, "the task's creation window is over"),
-    "TaskResponseTooLate": _always(Verdict.REJECTED, "the task's response window is over"),
-    "TaskResponseExpired": _always(Verdict.REJECTED, "the response has expired"),
+    "TaskCreatedBlockTooOld": _always(Verdict.REJECTED, "the task's creation window is over", too_late=True),
+    "TaskResponseTooLate": _always(Verdict.REJECTED, "the task's response window is over", too_late=True),
+    "TaskResponseExpired": _always(Verdict.REJECTED, "the response has expired", too_late=True),
     "TaskResponseMismatch": _always(Verdict.REJECTED, "the response does not belong to the task"),
     "InvalidTaskId": _always(Verdict.REJECTED, "the task id is zero"),
     "InvalidIntent": _always(Verdict.REJECTED, "the intent has no sender or no target"),
