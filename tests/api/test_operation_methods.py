@@ -4,6 +4,7 @@ import pytest
 
 from api.ferry import Ferry
 from api.gateway import Gateway, submission, task_params, until
+from headrace.api.topics import operation_topic
 from headrace.core.ports import OperationNews
 from headrace.core.words import OperationId, Outcome, Revert
 from headrace.workloads.tasks.payload import KINDS
@@ -48,6 +49,57 @@ async def test_the_same_submission_twice_is_one_operation(gateway: Gateway) -> N
     params["payload"]["signature_data"] = "0x" + "07" * 128  # aggregated again: who signed is not what was asked
     assert await gateway.call("headrace_submit", params) == first
     assert gateway.stored() == (0, 1)
+
+
+async def test_a_repeat_is_answered_with_the_state_it_is_in_by_now(gateway: Gateway) -> None:
+    params = submission(operation_id="one")
+    ferry = Ferry(gateway)
+
+    async def state() -> object:
+        return (await gateway.call("headrace_submit", params))["state"]
+
+    assert [await state(), await state()] == ["queued", "queued"]
+    await ferry.batch()
+    assert await state() == "batched"
+    await ferry.send()
+    assert await state() == "sent"
+    await ferry.mine()
+    assert await state() == "mined"
+    await ferry.settle()
+    assert await state() == "done"
+    assert gateway.stored() == (0, 1)
+
+
+async def test_a_repeat_is_answered_after_its_deadline_too(gateway: Gateway) -> None:
+    params = submission(operation_id="one", deadline=gateway.clock.now() + 60)
+    await gateway.call("headrace_submit", params)
+    gateway.clock.advance(61)
+    assert await gateway.call("headrace_submit", params) == {"operation_id": "one", "state": "queued"}
+    await gateway.end("one", Outcome.EXPIRED)
+    assert await gateway.call("headrace_submit", params) == {"operation_id": "one", "state": "done"}
+    other = await gateway.error("headrace_submit", params | {"kind": "respond"})
+    assert (other["code"], other["data"]["operation_id"]) == (-32009, "one")
+    unknown = await gateway.error("headrace_submit", params | {"operation_id": "two"})
+    assert unknown["code"] == -32602 and "in the past" in unknown["message"]
+    assert gateway.stored() == (0, 1)
+
+
+async def test_a_follower_of_something_that_failed_is_done_at_once_and_told(gateway: Gateway) -> None:
+    await gateway.call("headrace_submit", submission("create", seed=5, operation_id="create"))
+    await gateway.end("create", Outcome.REJECTED)
+    follower = submission("respond", seed=5, operation_id="respond", after="create")
+    with gateway.topics.listen() as listener:
+        gateway.topics.subscribe(listener, operation_topic(OperationId("respond")))
+        done = {"operation_id": "respond", "state": "done"}
+        assert await gateway.call("headrace_submit", follower) == done
+        heard = await listener.next()
+        assert not isinstance(heard, bytes) and heard.event == "done"
+        assert b'"cancelled"' in heard.result
+        # Asked again it is the same, and no news.
+        assert await gateway.call("headrace_submit", follower) == done
+        gateway.topics(OperationNews(operation=OperationId("respond"), what="queued", at=0.0))
+        heard = await listener.next()
+        assert not isinstance(heard, bytes) and heard.event == "queued"
 
 
 @pytest.mark.parametrize(
@@ -155,6 +207,17 @@ async def test_a_queued_operation_is_cancelled_and_told(gateway: Gateway) -> Non
         heard = await listener.next()
         assert not isinstance(heard, bytes) and heard.event == "done" and b'"cancelled"' in heard.result
     assert await gateway.call("headrace_cancelOperation", {"operation_id": "one"}) == cancelled
+
+
+async def test_the_end_of_those_that_come_after_a_cancelled_one_is_told_too(gateway: Gateway) -> None:
+    await gateway.call("headrace_submit", submission("create", seed=5, operation_id="create"))
+    await gateway.call("headrace_submit", submission("respond", seed=5, operation_id="respond", after="create"))
+    with gateway.topics.listen() as listener:
+        gateway.topics.subscribe(listener, operation_topic(OperationId("respond")))
+        await gateway.call("headrace_cancelOperation", {"operation_id": "create"})
+        heard = await listener.next()
+        assert not isinstance(heard, bytes) and heard.event == "done" and b'"cancelled"' in heard.result
+    assert (await gateway.call("headrace_getOperation", {"operation_id": "respond"}))["outcome"] == "cancelled"
 
 
 async def test_what_is_signed_or_done_cannot_be_cancelled(gateway: Gateway) -> None:

@@ -362,5 +362,5 @@ def test_it_is_sealed_signed_and_unseen() -> None:
         nonce=Nonce(7), batch=BatchId("b"), gas_limit=100_000, attempt=FIRST, now=5, policy=POLICY
     )
     assert sealed == dataclasses.replace(IN_FLIGHT, sealed_at=5, sent_at=None, reprice_at=35)
-    assert transactions.undecided(sealed)
-    assert not any(transactions.undecided(t) for t in EVERY_TRANSACTION[1:])
+    assert transactions.signed(sealed) is sealed
+    assert all(transactions.signed(t).nonce == 7 for t in EVERY_TRANSACTION)

@@ -129,7 +129,8 @@ async def test_an_unknown_predecessor_is_the_fault_of_its_own_request_only(tmp_p
         )
         assert [answers[0], answers[2]] == [Added.FRESH] * 2
         assert isinstance(answers[1], FixTheRequest)
-        assert "'nobody'" in answers[1].message
+        assert "'nobody'" in answers[1].message and answers[1].data["field"] == "after"
+        assert commits.sizes == [3], "its neighbours are not committed one by one"
 
 
 async def test_a_caller_that_hung_up_does_not_disturb_the_others(tmp_path: Path) -> None:

@@ -17,7 +17,11 @@ async def test_silence_of_a_missing_contract_is_no_answer(tmp_path: Path) -> Non
         del world.chain.contracts[TASK_MANAGER]
         with pytest.raises(NodeTrouble, match="is there a contract"):
             await world.gateway.judge.of_state(
-                world.gateway.workload, world.made.operation(), unseen="gone", landed=False
+                world.gateway.workload,
+                world.made.operation(),
+                head=world.chain.head.number,
+                unseen="gone",
+                landed=False,
             )
 
 
@@ -27,10 +31,14 @@ async def test_from_state_an_effect_of_ours_is_landed_where_only_we_can_have_cau
         await world.add(done)
         await world.finish()
         for landed, outcome in ((True, Outcome.LANDED), (False, Outcome.ALREADY_DONE)):
-            ending = await world.gateway.judge.of_state(world.gateway.workload, done, unseen="why", landed=landed)
+            ending = await world.gateway.judge.of_state(
+                world.gateway.workload, done, head=world.chain.head.number, unseen="why", landed=landed
+            )
             assert isinstance(ending, Ending)
             assert ending.outcome is outcome
-        back = await world.gateway.judge.of_state(world.gateway.workload, not_done, unseen="why", landed=True)
+        back = await world.gateway.judge.of_state(
+            world.gateway.workload, not_done, head=world.chain.head.number, unseen="why", landed=True
+        )
         assert isinstance(back, Return)
         assert (back.reason, back.retries) == ("why", 0)
 

@@ -181,7 +181,12 @@ def build(
     workload = Tasks(settings.contracts, read_revert=errors.decode)
     gas_book, blocks = GasBook(), BlockTimes()
     signer = LocalSigner(LANE_KEY.secret)
-    judge = Judge(node=tapped_node, clock=clock, policy=RetryPolicy(max_retries=settings.max_retries))
+    judge = Judge(
+        node=tapped_node,
+        clock=clock,
+        policy=RetryPolicy(max_retries=settings.max_retries),
+        confirmations=settings.confirmations,
+    )
     packer: Packer
     lane = LaneRunner(
         chain=CHAIN,
@@ -195,7 +200,7 @@ def build(
             ceiling_wei=settings.ceiling_wei,
             confirmations=settings.confirmations,
         ),
-        outcomes=Outcomes(node=tapped_node, judge=judge, gas_book=gas_book, lane=signer.address),
+        outcomes=Outcomes(node=tapped_node, judge=judge, gas_book=gas_book, signer=signer),
         announce=news.append,
         tip_wei=GWEI,
         in_flight_max=settings.in_flight_max,
@@ -216,7 +221,7 @@ def build(
         store=tapped_store,
         lane=lane,
         simulator=Simulator(
-            node=tapped_node, judge=judge, sender=signer.address, gas_per_transaction=2**24, block_time_s=BLOCK_S
+            node=tapped_node, judge=judge, sender=signer.address, gas_per_transaction=2**24, blocks=blocks
         ),
         workloads=[workload],
         room=room,

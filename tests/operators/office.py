@@ -1,6 +1,7 @@
 """A desk with everything real around it: SQLite store, aggregator, BLS operators in process; time stands still."""
 
 import asyncio
+import re
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,6 +12,7 @@ from typing import Any
 from headrace.core.operation import Operation
 from headrace.core.ports import Evaluation, News
 from headrace.core.words import Block, BlockHash, BlockNumber, OperationId
+from headrace.operators import desk as desks
 from headrace.operators.aggregator import Aggregator
 from headrace.operators.answers import Answer, Question
 from headrace.operators.clients import InProcessOperator
@@ -50,6 +52,7 @@ def make_request(**changes: Any) -> TaskRequest:
     return TaskRequest(**(fields | changes))
 
 
+ID = OperationId("order-1")
 REQUEST = make_request()
 FORBIDDEN_REQUEST = make_request(intent=make_task(to=FORBIDDEN).intent)
 
@@ -134,6 +137,12 @@ class Office:
         return [account.operation for account in accounts]
 
 
+async def create(
+    office: Office, id: str = ID, *, request: TaskRequest = REQUEST, timeout_s: float = 30.0
+) -> desks.Answer:
+    return await office.desk.create(request, operation=OperationId(id), timeout_s=timeout_s)
+
+
 @asynccontextmanager
 async def open_office(
     folder: Path, *, recording: str = "combined", evaluations_max: int = 100, at_block: int | None = 100
@@ -196,9 +205,8 @@ class Traced:
     def commits(self, *tables: str) -> list[set[str]]:
         """For each commit that wrote to any of the tables, to which."""
         self._db.set_trace_callback(None)
-        writes = ("INSERT INTO", "UPDATE")
         touched = [
-            {t for t in tables for s in commit if any(s.lstrip().startswith(f"{w} {t}") for w in writes)}
+            {t for t in tables if any(re.search(rf"^(INSERT INTO|UPDATE) {t}\b", s, re.MULTILINE) for s in commit)}
             for commit in self._commits
         ]
         return [each for each in touched if each]

@@ -83,6 +83,16 @@ class EvaluationsContract:
         found = await store.evaluation(OperationId("a"))
         assert found is not None and found.result is None
 
+    async def test_nothing_is_concluded_if_what_follows_comes_after_nobody(self, store: Store) -> None:
+        await store.begin_evaluation(an_evaluation("a"))
+        with pytest.raises(KeyError, match="nobody"):
+            await store.conclude_evaluation(
+                OperationId("a"), result=b"x", operations=[an_operation("n"), a_follower("a", "nobody")]
+            )
+        assert await store.account(OperationId("n")) is None
+        found = await store.evaluation(OperationId("a"))
+        assert found is not None and found.result is None
+
     async def test_an_unknown_evaluation_is_named(self, store: Store) -> None:
         with pytest.raises(KeyError, match="nobody"):
             await store.conclude_evaluation(OperationId("nobody"), result=b"", operations=[])

@@ -147,21 +147,49 @@ class FollowersContract:
         await store.add_operations([an_operation("b"), a_follower("b2", "b")])
         endings = await store.end_overdue(now=NOW, head=BlockNumber(1), chain=CHAIN)
         assert [(e.operation, e.outcome) for e in endings] == [("a", Outcome.EXPIRED), ("a2", Outcome.CANCELLED)]
-        await store.cancel(OperationId("b"), now=NOW)
-        assert await stages(store, "b2") == ["done"]
+        await store.add_operations([a_follower("b3", "b2", kind="third")])
+        endings = await store.cancel(OperationId("b"), now=NOW)
+        assert [(e.operation, e.outcome) for e in endings] == [(id, Outcome.CANCELLED) for id in ("b", "b2", "b3")]
+        assert "operation b2" in endings[-1].reason
+        assert await stages(store, "b", "b2", "b3") == ["done", "done", "done"]
 
     async def test_a_wait_ends_when_its_bound_is_reached(self, store: Store) -> None:
-        first = await sealed(store, 0, "a", "b")
+        await store.add_operations([an_operation("a"), an_operation("b")])
         await store.add_operations(
             [a_follower("waits", "a", wait_until=NOW + 5), a_follower("longer", "b", wait_until=NOW + 6)]
         )
+        assert await claim(store, 1) == ["a"]  # in a lane's hands, and nobody has signed for it
         endings = await store.end_overdue(now=NOW + 5, head=BlockNumber(1), chain=CHAIN)
         assert [(e.operation, e.outcome) for e in endings] == [("waits", Outcome.EXPIRED)]
         assert "operation a" in endings[0].reason
-        await record(store, mined(first))
+        await store.judge(landed("b"), [], now=NOW)
         # It waits no longer: the bound was for the wait, not for the ride.
         assert await store.end_overdue(now=NOW + 9, head=BlockNumber(1), chain=CHAIN) == []
         assert await claim(store) == ["longer"]
+
+    async def test_a_wait_has_no_bound_while_its_predecessor_rides(self, store: Store) -> None:
+        first = await sealed(store, 0, "a")
+        await store.add_operations([a_follower("b", "a", wait_until=NOW + 5, deadline_block=BlockNumber(30))])
+        assert await store.end_overdue(now=NOW + 9, head=BlockNumber(1), chain=CHAIN) == []
+        await record(store, mined(first))
+        assert await claim(store) == ["b"]
+        await record(store, first)  # uncled: its bytes go out again, and b with it
+        assert await stages(store, "b") == ["waiting"]
+        assert await store.end_overdue(now=NOW + 9, head=BlockNumber(1), chain=CHAIN) == []
+        await record(store, mined(first))
+        assert await stages(store, "b") == ["queued"]
+        await record(store, first)
+        # What it rides in is no excuse for landing too late.
+        [ending] = await store.end_overdue(now=NOW + 9, head=BlockNumber(30), chain=CHAIN)
+        assert (ending.operation, ending.outcome) == ("b", Outcome.EXPIRED) and "block 30" in ending.reason
+
+    async def test_a_wait_is_over_when_its_predecessor_lost_its_ride_too_late(self, store: Store) -> None:
+        first = await sealed(store, 0, "a")
+        await store.add_operations([a_follower("b", "a", wait_until=NOW + 5)])
+        await settle(store, Void(in_flight=first), returns=[returned("a")])
+        assert await store.end_overdue(now=NOW + 4, head=BlockNumber(1), chain=CHAIN) == []
+        endings = await store.end_overdue(now=NOW + 5, head=BlockNumber(1), chain=CHAIN)
+        assert [(e.operation, e.outcome) for e in endings] == [("b", Outcome.EXPIRED)]
 
     async def test_settling_ends_returns_and_moves_followers_in_one_step(self, store: Store) -> None:
         first = await sealed(store, 0, "a", "b", "c")

@@ -3,10 +3,9 @@
 import asyncio
 from typing import Any
 
-import pytest
-
-from headrace.core.operation import Ending, Stage, State
+from headrace.core.operation import Stage, State
 from headrace.core.ports import Added, Note
+from headrace.core.transaction import Void
 from headrace.core.words import BlockNumber, ChainId, OperationId, Outcome, Revert
 from store.made import (
     CHAIN,
@@ -14,6 +13,7 @@ from store.made import (
     NOW,
     OTHER_LANE,
     Store,
+    a_follower,
     account,
     an_operation,
     claim,
@@ -23,6 +23,7 @@ from store.made import (
     returned,
     seal,
     sealed,
+    settle,
     stages,
 )
 
@@ -180,6 +181,32 @@ class OperationsContract:
         assert await store.count_ready(chain=CHAIN, workload="escrow", now=NOW) == 1
         assert await store.count_ready(chain=ChainId(1), workload="tasks", now=NOW) == 0
 
+    async def test_the_backlog_is_what_is_neither_sealed_nor_done(self, store: Store) -> None:
+        assert await store.count_backlog(chain=CHAIN) == 0
+        await sealed(store, 0, "sealed")
+        await store.add_operations([an_operation(id) for id in ("done", "resting", "claimed", "queued")])
+        await store.add_operations([a_follower("waiting", "sealed"), an_operation("escrow", workload="escrow")])
+        await store.add_operations([an_operation("elsewhere", chain=ChainId(1))])
+        await claim(store, 3)
+        await store.judge(landed("done"), [returned("resting", not_before=NOW + 10)], now=NOW)
+        assert await stages(store, "sealed", "done", "resting", "claimed", "queued", "waiting") == [
+            "sealed",
+            "done",
+            "queued",
+            "claimed",
+            "queued",
+            "waiting",
+        ]
+        assert await store.count_backlog(chain=CHAIN) == 5
+        assert await store.count_backlog(chain=ChainId(1)) == 1
+        assert await store.count_backlog(chain=ChainId(2)) == 0
+
+    async def test_what_comes_back_counts_as_backlog_again(self, store: Store) -> None:
+        first = await sealed(store, 0, "a", "b")
+        assert await store.count_backlog(chain=CHAIN) == 0
+        await settle(store, Void(in_flight=first), endings=landed("a"), returns=[returned("b")])
+        assert await store.count_backlog(chain=CHAIN) == 1
+
     async def test_overdue_operations_end_as_expired(self, store: Store) -> None:
         await store.add_operations(
             [
@@ -210,12 +237,12 @@ class OperationsContract:
         await sealed(store, 0, "a")
         await store.add_operations([an_operation("b"), an_operation("c")])
         await claim(store, 1)
-        assert await store.cancel(OperationId("a"), now=NOW) is None
+        assert await store.cancel(OperationId("a"), now=NOW) == []
         for id in ("b", "c"):
-            ending = await store.cancel(OperationId(id), now=NOW)
-            assert isinstance(ending, Ending) and ending.outcome is Outcome.CANCELLED and ending.reason
-            assert await store.cancel(OperationId(id), now=NOW) is None
-        assert await store.cancel(OperationId("unknown"), now=NOW) is None
+            [ending] = await store.cancel(OperationId(id), now=NOW)
+            assert (ending.operation, ending.outcome) == (id, Outcome.CANCELLED) and ending.reason
+            assert await store.cancel(OperationId(id), now=NOW) == []
+        assert await store.cancel(OperationId("unknown"), now=NOW) == []
         assert await stages(store, "a", "b", "c") == ["sealed", "done", "done"]
 
     async def test_notes_are_saved_with_a_judgement(self, store: Store) -> None:
@@ -227,6 +254,31 @@ class OperationsContract:
             (NOW + 3, "looked at"),
             (NOW + 3, "2"),
         ]
+
+    async def test_a_reason_that_repeats_is_noted_once(self, store: Store) -> None:
+        await store.add_operations([an_operation("a"), an_operation("b")])
+        for round in range(20):
+            assert await claim(store) == ["a", "b"]
+            back = [returned("a", "the lane is paused"), returned("b", f"other each time: {round}")]
+            await store.judge([], back, now=NOW, notes=[Note(subject=r.operation, text=r.reason) for r in back])
+        assert [line.text for line in await store.lines("a")] == ["the lane is paused"]
+        assert len(await store.lines("b")) == 20
+
+    async def test_a_reason_is_noted_again_after_another(self, store: Store) -> None:
+        await store.add_operations([an_operation("a")])
+        for reason in ("busy", "busy", "paused", "busy", "busy"):
+            await claim(store)
+            notes = [Note(subject="a", text=f"1 {reason}"), Note(subject="a", text=f"2 {reason}")]
+            await store.judge([], [returned("a", reason)], now=NOW, notes=[*notes, Note(subject="lane", text="x")])
+        assert [line.text for line in await store.lines("a")] == [
+            "1 busy",
+            "2 busy",
+            "1 paused",
+            "2 paused",
+            "1 busy",
+            "2 busy",
+        ]
+        assert len(await store.lines("lane")) == 5  # about somebody who was not returned: whatever it says
 
     async def test_an_id_may_hold_any_text(self, store: Store) -> None:
         odd = 'it\'s "quoted" \\ \u2603 \U0001f600 \x01'
@@ -240,7 +292,24 @@ class OperationsContract:
         await store.release([])
         assert await store.judge([], [], now=NOW) == []
 
-    async def test_an_unknown_predecessor_is_named_and_nothing_is_saved(self, store: Store) -> None:
-        with pytest.raises(KeyError, match="nobody"):
-            await store.add_operations([an_operation("a"), an_operation("b", after=OperationId("nobody"))])
-        assert await store.account(OperationId("a")) is None
+    async def test_an_unknown_predecessor_is_told_to_its_own_operation_only(self, store: Store) -> None:
+        answers = await store.add_operations(
+            [
+                an_operation("a"),
+                a_follower("b", "nobody"),
+                a_follower("c", "a"),
+                a_follower("d", "b"),  # what it comes after was not saved
+                an_operation("e"),
+            ]
+        )
+        assert answers == [Added.FRESH, Added.NO_PREDECESSOR, Added.FRESH, Added.NO_PREDECESSOR, Added.FRESH]
+        assert await stages(store, "a", "c", "e") == ["queued", "waiting", "queued"]
+        assert await store.account(OperationId("b")) is None
+        assert await store.account(OperationId("d")) is None
+        await store.add_operations([an_operation("nobody")])
+        assert await store.add_operations([a_follower("b", "nobody")]) == [Added.FRESH]
+
+    async def test_an_id_in_use_is_told_before_an_unknown_predecessor(self, store: Store) -> None:
+        await store.add_operations([an_operation("a")])
+        other = a_follower("a", "nobody", content=b"\x07" * 32)
+        assert await store.add_operations([other]) == [Added.OTHER_CONTENT]

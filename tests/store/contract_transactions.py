@@ -6,7 +6,7 @@ import pytest
 
 from headrace.core.ports import NonceUsed, NotClaimed, Note
 from headrace.core.transaction import Settled, Taken, Void
-from headrace.core.words import BlockNumber, ChainId, Nonce, OperationId, Outcome, Purpose
+from headrace.core.words import Address, BlockNumber, ChainId, Nonce, OperationId, Outcome, Purpose
 from store.made import (
     CHAIN,
     LANE,
@@ -222,3 +222,48 @@ class TransactionsContract:
         assert await store.release_claims(chain=CHAIN, lane=LANE) == 0
         await store.release([OperationId("a")])
         assert await stages(store, "a") == ["sealed"]
+
+    async def test_lanes_that_nobody_serves_any_more_are_found_by_their_work(self, store: Store) -> None:
+        assert await store.foreign_lanes(chain=CHAIN, lanes=[LANE]) == []
+        first = await sealed(store, 0, "a")
+        await store.add_operations([an_operation("b"), an_operation("c", chain=ChainId(1))])
+        assert await claim(store, lane=OTHER_LANE) == ["b"]
+        await store.claim_ready(chain=ChainId(1), lane=LANE, workload="tasks", most=1, now=NOW)
+        claiming = [(CHAIN, OTHER_LANE, 0, 0), (ChainId(1), LANE, 0, 0)]
+        riding = (CHAIN, LANE, 1, 0)
+        assert await foreign(store, LANE, OTHER_LANE) == claiming[1:]
+        assert await foreign(store, LANE) == sorted(claiming)
+        assert await foreign(store) == sorted([*claiming, riding])
+        await record(store, mined(first))
+        assert (CHAIN, LANE, 0, 1) in await foreign(store, OTHER_LANE)
+        await settle(store, Settled(mined=mined(first)), endings=landed("a"))
+        assert await foreign(store) == sorted(claiming)
+        await store.adopt(chain=CHAIN, lane=Address(b"\x03" * 20), start=Nonce(7), now=NOW)
+        assert await foreign(store) == sorted(claiming)  # that one has nothing to do
+
+    async def test_claims_of_lanes_that_nobody_serves_go_back_to_the_queue(self, store: Store) -> None:
+        await sealed(store, 0, "sealed")
+        await store.add_operations([an_operation(id) for id in "abc"])
+        await store.add_operations([an_operation("d", chain=ChainId(1)), an_operation("e")])
+        assert await claim(store, 1) == ["a"]
+        assert await claim(store, 2, lane=OTHER_LANE) == ["b", "c"]
+        await store.claim_ready(chain=ChainId(1), lane=LANE, workload="tasks", most=1, now=NOW)
+        await store.judge(landed("c"), [], now=NOW)
+        assert await store.release_foreign_claims(chain=CHAIN, lanes=[LANE]) == 2
+        assert await stages(store, "sealed", "a", "b", "c", "d", "e") == [
+            "sealed",
+            "claimed",
+            "queued",
+            "done",
+            "queued",
+            "queued",
+        ]
+        assert await store.release_foreign_claims(chain=CHAIN, lanes=[LANE]) == 0
+        assert await store.release_foreign_claims(chain=CHAIN, lanes=[]) == 1
+        assert await claim(store) == ["a", "b", "e"]
+
+
+async def foreign(store: Store, *lanes: Address) -> list[tuple[int, bytes, int, int]]:
+    """Chain and lane of each, with what is in flight and mined."""
+    found = await store.foreign_lanes(chain=CHAIN, lanes=lanes)
+    return sorted((each.chain, each.lane, each.in_flight, each.mined) for each in found)

@@ -210,6 +210,62 @@ async def test_a_full_database_fails_all_that_share_the_transaction(watched: Wat
     assert watched.saved() == ["before", "room again"]
 
 
+@asynccontextmanager
+async def a_console(watched: Watched) -> AsyncIterator[sqlite3.Connection]:
+    """Somebody with the file open, who has begun to write. Whoever finds it locked is told at once."""
+    await watched.writer.run(lambda db: db.execute("PRAGMA busy_timeout = 0").close())
+    console = connect(watched.path)
+    try:
+        console.execute("BEGIN IMMEDIATE")
+        yield console
+    finally:
+        console.close()
+
+
+async def test_a_console_that_lets_go_in_time_only_delays_a_commit(watched: Watched) -> None:
+    async with a_console(watched) as console:
+        tries = []
+
+        def let_go_at_the_third(statement: str) -> None:
+            if statement == "BEGIN IMMEDIATE":
+                tries.append(statement)
+                if len(tries) == 3:
+                    console.execute("ROLLBACK")
+
+        watched.db.set_trace_callback(let_go_at_the_third)
+        await asyncio.gather(*(watched.noted(f"{i}") for i in range(3)))
+    assert len(tries) >= 3
+    assert watched.saved() == ["0", "1", "2"]
+
+
+async def test_a_console_that_does_not_let_go_is_try_later_and_then_all_is_well(watched: Watched) -> None:
+    async with a_console(watched) as console:
+        answers = await asyncio.gather(*(watched.noted(f"{i}") for i in range(3)), return_exceptions=True)
+        for answer in answers:
+            assert isinstance(answer, TryLater)
+            assert str(watched.path) in answer.message and "locked" in answer.message
+        console.execute("ROLLBACK")
+        await watched.noted("after")
+    assert watched.saved() == ["after"]
+
+
+async def test_a_store_that_is_locked_waits_for_the_console(tmp_path: Path) -> None:
+    """As it is opened by the gateway, with its own patience."""
+    path = tmp_path / "headrace.db"
+    async with open_store(path, clock=StillClock()) as store:
+        console = connect(path)
+        console.execute("BEGIN IMMEDIATE")
+        begun, db = threading.Event(), store._writer._db
+        db.set_trace_callback(lambda statement: begun.set() if statement == "BEGIN IMMEDIATE" else None)
+        adding = asyncio.ensure_future(store.add_operations([an_operation("a")]))
+        assert await asyncio.to_thread(begun.wait, 30)
+        assert await store.account(OperationId("a")) is None  # reading goes on meanwhile
+        console.execute("ROLLBACK")
+        console.close()
+        await adding
+        assert await store.account(OperationId("a")) is not None
+
+
 async def test_reading_does_not_wait_for_a_commit(tmp_path: Path) -> None:
     async with open_store(tmp_path / "headrace.db", clock=StillClock()) as store:
         await store.add_operations([an_operation("a")])

@@ -3,7 +3,7 @@
 Promises  what `headrace_submit` says yes to is durable; a refused request left nothing behind.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import uuid4
 
@@ -21,9 +21,10 @@ from headrace.api.wire import (
     wrong,
 )
 from headrace.core.errors import OtherContent, TryLater
-from headrace.core.operation import Account, State
-from headrace.core.ports import Evaluation, OperationNews
+from headrace.core.operation import Account, Ending, Operation, State
+from headrace.core.ports import Added, Evaluation
 from headrace.core.words import OperationId, Outcome
+from headrace.engine.telling import endings_told
 from headrace.operators.desk import result_of
 
 _SUBMIT: Final = Shape("operation_id", "workload", "kind", "payload", "chain_id", "deadline", "after")
@@ -39,8 +40,9 @@ class OperationMethods:
         fields = _SUBMIT.read(params, "")
         acceptor = self._acceptor(fields)
         operation = acceptor.accept(await self._submission(fields, acceptor))
-        await self._services.intake.admit(operation)
-        return {"operation_id": operation.id, "state": State.QUEUED.value}
+        await self._refuse_past_deadline(operation)
+        added = await self._services.intake.admit(operation)
+        return {"operation_id": operation.id, "state": (await self._state(operation, added)).value}
 
     async def get(self, params: object) -> Mapping[str, object]:
         return self._book.form(await self._book.get(read_one(_ONE.read(params, ""))))
@@ -48,18 +50,7 @@ class OperationMethods:
     async def cancel(self, params: object) -> Mapping[str, object]:
         """The operation as it is now. Twice is once; what is signed cannot be taken back."""
         operation = read_one(_ONE.read(params, ""))
-        ending = await self._services.cancel(operation)
-        if ending is not None:
-            self._services.topics(
-                OperationNews(
-                    operation=operation,
-                    what="done",
-                    at=self._services.clock.now(),
-                    outcome=ending.outcome,
-                    reason=ending.reason,
-                    revert=ending.revert,
-                )
-            )
+        self._tell(await self._services.cancel(operation))
         reading = await self._book.get(operation)
         if isinstance(reading, Account) and reading.outcome is Outcome.CANCELLED:
             return self._book.form(reading)
@@ -87,6 +78,22 @@ class OperationMethods:
             ]
         }
 
+    def _tell(self, endings: Sequence[Ending]) -> None:
+        for news in endings_told(endings, at=self._services.clock.now()):
+            self._services.topics(news)
+
+    # ---- Answering a submission
+
+    async def _state(self, operation: Operation, added: Added) -> State:
+        if added is Added.FRESH and operation.after is None:
+            return State.QUEUED  # by that very commit: nothing to look up
+        account = await self._services.reader.account(operation.id)
+        assert account is not None, f"operation {operation.id} was saved, and is not there"
+        if added is Added.FRESH and account.outcome is Outcome.CANCELLED:
+            # What it comes after had ended without effect: it was over when it was saved, and nobody told.
+            self._tell([Ending(operation=operation.id, outcome=account.outcome, reason=account.reason)])
+        return account.state
+
     # ---- Reading a submission
 
     def _acceptor(self, fields: Fields) -> Acceptor:
@@ -101,17 +108,22 @@ class OperationMethods:
         operation = await self._new_id(fields)
         after = await self._predecessor(fields, operation)
         deadline = fields.get("deadline")
-        deadline_s = None if deadline is None else read_seconds(deadline, "deadline")
-        if deadline_s is not None and deadline_s <= now:
-            raise wrong("deadline", f"{shown(deadline)} is in the past (unix seconds; it is {now:.0f} now)")
         return Submission(
             id=operation,
             kind=kind,
             payload=fields.need("payload"),
             received_at=now,
             after=after,
-            deadline=deadline_s,
+            deadline=None if deadline is None else read_seconds(deadline, "deadline"),
         )
+
+    async def _refuse_past_deadline(self, operation: Operation) -> None:
+        """But for one that is here already: the intake tells whether it is the same, and a repeat is answered at
+        any time."""
+        deadline, now = operation.deadline, operation.received_at
+        if deadline is None or deadline > now or await self._services.reader.account(operation.id) is not None:
+            return
+        raise wrong("deadline", f"{shown(deadline)} is in the past (unix seconds; it is {now:.0f} now)")
 
     def _check_chain(self, fields: Fields) -> None:
         value = fields.get("chain_id")

@@ -55,10 +55,10 @@ class EvaluationReader(Protocol):
 
 
 class Cancel(Protocol):
-    """Ends an operation in the store, unless it is sealed or done already (then None). The news of it is told by
-    `api`."""
+    """Ends an operation in the store, and those that come after it, unless it is sealed or done already. Answers
+    with every ending it wrote; the news of them is told by `api`."""
 
-    async def __call__(self, operation: OperationId) -> Ending | None: ...
+    async def __call__(self, operation: OperationId) -> Sequence[Ending]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ Owns      the wiring of the engine, which can be read here from top to bottom.
 Leaves    starting and stopping to `app.gateway`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,12 +98,18 @@ def build_engine(
     workloads: Sequence[Workload],
     clock: Clock,
     announce: Announce,
+    also: Callable[[Block], Awaitable[None]] | None = None,
 ) -> EngineRoom:
     chain, submitter = settings.chain, settings.batch_submitter
     limits = FORKS[chain.fork]
     gas_per_transaction = limits.regular_gas_max or 30_000_000
     blocks, gas_book = BlockTimes(), GasBook()
-    judge = Judge(node=node, clock=clock, policy=RetryPolicy(max_retries=submitter.max_retries))
+    judge = Judge(
+        node=node,
+        clock=clock,
+        policy=RetryPolicy(max_retries=submitter.max_retries),
+        confirmations=chain.confirmations,
+    )
     policy = transactions.Policy(
         reprice_after_s=submitter.receipt_timeout_s,
         bump_percent=chain.bump_percent,
@@ -119,7 +125,7 @@ def build_engine(
             signer=signer,
             clock=clock,
             policy=policy,
-            outcomes=Outcomes(node=node, judge=judge, gas_book=gas_book, lane=signer.address),
+            outcomes=Outcomes(node=node, judge=judge, gas_book=gas_book, signer=signer),
             announce=announce,
             tip_wei=chain.tip_wei,
             # The one-at-a-time worker is this engine with one transaction in flight.
@@ -145,7 +151,11 @@ def build_engine(
             store=store,
             lane=runner,
             simulator=Simulator(
-                node=node, judge=judge, sender=signer.address, gas_per_transaction=gas_per_transaction
+                node=node,
+                judge=judge,
+                sender=signer.address,
+                gas_per_transaction=gas_per_transaction,
+                blocks=blocks,
             ),
             workloads=workloads,
             room=room,
@@ -166,5 +176,6 @@ def build_engine(
         lanes=[(lane.runner, lane.packer) for lane in lanes],
         blocks=blocks,
         clock=clock,
+        also=also,
     )
     return EngineRoom(lanes, watcher, blocks, node, store, clock, tuple(workloads), judge)

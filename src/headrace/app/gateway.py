@@ -8,7 +8,7 @@ Promises  the port answers from the first moment (/readyz says what is waited fo
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -23,6 +23,7 @@ from headrace.app.deploying import BATCH, REGISTRY, TASK_MANAGER
 from headrace.app.engine_room import EngineRoom, build_engine
 from headrace.app.keys import lane_signers
 from headrace.app.listening import bound_socket, say_listening
+from headrace.app.registry_watch import RegistryWatch, members_of
 from headrace.app.settings import BadSettings, Settings
 from headrace.app.task_contracts import Addresses, TaskChain, read_task_chain
 from headrace.chain import deployments
@@ -41,7 +42,6 @@ from headrace.engine.intake import Intake
 from headrace.operators.aggregator import Aggregator
 from headrace.operators.desk import Desk, Terms
 from headrace.operators.http_client import HttpOperator
-from headrace.operators.membership import Member
 from headrace.operators.policies import Policies, load_policies
 from headrace.store import SqliteStore, open_store
 from headrace.workloads.tasks.workload import Tasks
@@ -135,6 +135,15 @@ async def _run(
         )
         stack.push_async_callback(heads.close)
         errors = Errors.of(*(load(name).abi for name in (TASK_MANAGER, BATCH, REGISTRY)))
+        clients = await _clients(settings, found, endpoints, stack)
+        aggregator = _aggregator(settings, found, clients, clock, stack)
+        registry = RegistryWatch(
+            node=node,
+            registry=found.registry,
+            clients=clients,
+            threshold_percent=settings.tasks.quorum_threshold_percent,
+            replace=aggregator.replace_members,
+        )
         engine = build_engine(
             settings,
             store=store,
@@ -144,8 +153,8 @@ async def _run(
             workloads=[Tasks(found.contracts, read_revert=errors.decode)],
             clock=clock,
             announce=topics,
+            also=registry.saw_head,
         )
-        aggregator = await _aggregator(settings, found, endpoints, clock, stack)
         intake = Intake(
             store=store,
             noticed=engine.noticed,
@@ -158,7 +167,7 @@ async def _run(
             aggregator=aggregator,
             clients=policies.clients,
             terms=_terms(settings, found),
-            head=engine.head,
+            head=registry.head,
             check_room=intake.check_room,
             noticed=engine.noticed,
             clock=clock,
@@ -171,7 +180,9 @@ async def _run(
             loops.create_task(engine.watcher.run(), name="watcher")
             for index, lane in enumerate(engine.lanes):
                 loops.create_task(lane.packer.run(), name=f"packer {index}")
-            front.open(gateway_app(_services(settings, store, engine, intake, desk, topics, found, clock)))
+            front.open(
+                gateway_app(_services(settings, store, engine, registry, intake, desk, topics, found, clock))
+            )
             log.info("%d evaluations resumed", await desk.resume())
 
 
@@ -235,43 +246,43 @@ async def _read_chain(
         endpoints=endpoints,
         policies=policies,
         strict_only=submitter.strict_only,
+        threshold_percent=settings.tasks.quorum_threshold_percent,
     )
     if found is None:
         raise BadSettings(problems)
     return found
 
 
-async def _aggregator(
-    settings: Settings,
-    found: TaskChain,
-    endpoints: Mapping[Address, str],
-    clock: Clock,
-    stack: AsyncExitStack,
-) -> Aggregator:
-    chain, manager = ChainId(settings.chain.chain_id), found.contracts.task_manager
-    members = []
-    for operator in found.operators:
-        if operator.address not in endpoints:
-            continue  # without stake: `read_task_chain` refuses to start otherwise
-        client = await stack.enter_async_context(
+async def _clients(
+    settings: Settings, found: TaskChain, endpoints: Mapping[Address, str], stack: AsyncExitStack
+) -> dict[Address, HttpOperator]:
+    """For every endpoint, also of those that may be registered later."""
+    return {
+        address: await stack.enter_async_context(
             HttpOperator(
-                endpoints[operator.address],
-                chain=chain,
-                task_manager=manager,
+                url,
+                chain=ChainId(settings.chain.chain_id),
+                task_manager=found.contracts.task_manager,
                 timeout_s=settings.operators.request_timeout_s,
             )
         )
-        members.append(
-            Member(
-                index=operator.index,
-                address=operator.address,
-                public_key=operator.public_key,
-                stake=operator.stake,
-                client=client,
-            )
-        )
+        for address, url in endpoints.items()
+    }
+
+
+def _aggregator(
+    settings: Settings,
+    found: TaskChain,
+    clients: Mapping[Address, HttpOperator],
+    clock: Clock,
+    stack: AsyncExitStack,
+) -> Aggregator:
     aggregator = Aggregator(
-        members, chain=chain, task_manager=manager, clock=clock, slots_max=settings.operators.slots_max
+        members_of(found.operators, clients),
+        chain=ChainId(settings.chain.chain_id),
+        task_manager=found.contracts.task_manager,
+        clock=clock,
+        slots_max=settings.operators.slots_max,
     )
     stack.callback(aggregator.close)
     return aggregator
@@ -304,6 +315,7 @@ def _services(
     settings: Settings,
     store: SqliteStore,
     engine: EngineRoom,
+    registry: RegistryWatch,
     intake: Intake,
     desk: Desk,
     topics: Topics,
@@ -312,7 +324,7 @@ def _services(
 ) -> Services:
     gateway = settings.gateway
 
-    async def cancel(operation: OperationId) -> Ending | None:
+    async def cancel(operation: OperationId) -> Sequence[Ending]:
         return await store.cancel(operation, now=clock.now())
 
     async def lanes() -> list[LaneReport]:
@@ -339,7 +351,7 @@ def _services(
         reader=store,
         evaluations=store,
         topics=topics,
-        readiness=engine.hindrances,
+        readiness=lambda: [*engine.hindrances(), *([registry.hindrance] if registry.hindrance else [])],
         lanes=lanes,
         clock=clock,
         chain=ChainId(settings.chain.chain_id),

@@ -12,9 +12,11 @@ from typing import Protocol
 
 from headrace.core.operation import Account, Stage
 from headrace.core.ports import Evaluation, LedgerEntry, Line, Reader
-from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void
+from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void, signed
 from headrace.core.words import BatchId, Nonce, OperationId, Outcome, TxHash
 from headrace.operators.desk import Certified, Failed, Refused, result_of
+
+NONCE_DIGITS_MAX = 18  # all that a store can hold fit, and no account ever gets there
 
 
 class StoryReader(Reader, Protocol):
@@ -57,7 +59,7 @@ async def stories_of(id: str, reader: StoryReader) -> list[Story]:
 async def _ledger_entry(id: str, key: bytes | None, reader: StoryReader) -> LedgerEntry | None:
     if key is not None and (entry := await reader.ledger_entry(hash=TxHash(key))) is not None:
         return entry
-    if id.isdecimal():
+    if len(id) <= NONCE_DIGITS_MAX and id.isdecimal():
         return await reader.ledger_entry(nonce=Nonce(int(id)))
     return await reader.ledger_entry(batch=BatchId(id))
 
@@ -141,7 +143,7 @@ def _ended(account: Account) -> list[Line]:
 
 
 async def _transaction(entry: LedgerEntry, reader: StoryReader) -> Story:
-    in_flight = _signed(entry.transaction)
+    in_flight = signed(entry.transaction)
     subject = f"0x{entry.lane.hex()}/{in_flight.nonce}"
     carries = "nothing (fills its nonce)" if in_flight.batch is None else f"batch {in_flight.batch}"
     lines = [
@@ -169,22 +171,12 @@ async def _transaction(entry: LedgerEntry, reader: StoryReader) -> Story:
     return Story(title, tuple(lines))
 
 
-def _signed(transaction: Transaction) -> InFlight:
-    match transaction:
-        case InFlight():
-            return transaction
-        case Mined(in_flight=in_flight) | Taken(in_flight=in_flight) | Void(in_flight=in_flight):
-            return in_flight
-        case Settled(mined=mined):
-            return mined.in_flight
-
-
 def _at(transaction: Transaction) -> float:
     match transaction:
         case Mined(mined_at=at) | Settled(mined=Mined(mined_at=at)):
             return at
         case _:
-            return _signed(transaction).sealed_at
+            return signed(transaction).sealed_at
 
 
 def _now(transaction: Transaction) -> str:

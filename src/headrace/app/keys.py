@@ -4,6 +4,7 @@ import os
 
 from headrace.app.settings import BadSettings, LaneSettings, Settings
 from headrace.chain.signing import LocalSigner
+from headrace.core.errors import NeedsOperator
 
 
 def lane_signers(settings: Settings) -> list[LocalSigner]:
@@ -13,8 +14,8 @@ def lane_signers(settings: Settings) -> list[LocalSigner]:
     for index, lane in enumerate(settings.lanes):
         try:
             signers.append(_signer(lane))
-        except (OSError, ValueError, KeyError) as error:
-            problems.append(f"lanes.{index}: {_text(error)}")
+        except NeedsOperator as error:
+            problems.append(f"lanes.{index}: {error.message}")
     addresses = [s.address for s in signers]
     if len(set(addresses)) != len(addresses):
         problems.append("lanes: two have the same key; each lane needs its own account")
@@ -26,24 +27,28 @@ def lane_signers(settings: Settings) -> list[LocalSigner]:
 def signer_from_env(variable: str) -> LocalSigner:
     """Raises BadSettings."""
     try:
-        return LocalSigner(_variable(variable))
-    except (ValueError, KeyError) as error:
-        raise BadSettings([_text(error)]) from None
+        return _from_variable(variable)
+    except NeedsOperator as error:
+        raise BadSettings([error.message]) from None
 
 
 def _signer(lane: LaneSettings) -> LocalSigner:
     if lane.key_env is not None:
-        return LocalSigner(_variable(lane.key_env))
+        return _from_variable(lane.key_env)
     assert lane.keystore is not None and lane.passphrase_env is not None, lane
-    return LocalSigner.from_keystore(lane.keystore, _variable(lane.passphrase_env))
+    return LocalSigner.from_keystore(lane.keystore, _value(lane.passphrase_env))
 
 
-def _variable(name: str) -> str:
+def _from_variable(name: str) -> LocalSigner:
+    key = _value(name)
+    try:
+        return LocalSigner(key)
+    except NeedsOperator as error:
+        raise NeedsOperator(f"the variable {name}: {error.message}") from None
+
+
+def _value(name: str) -> str:
     value = os.environ.get(name)
     if not value:
-        raise KeyError(f"the variable {name} is not set")
+        raise NeedsOperator(f"the variable {name} is not set")
     return value
-
-
-def _text(error: Exception) -> str:
-    return str(error.args[0]) if isinstance(error, KeyError) else str(error)

@@ -5,6 +5,7 @@ Keys and passphrases are never in it: it names the environment variable or the f
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,18 +13,24 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from headrace.core.errors import NeedsOperator
+
 ENV_PREFIX = "HEADRACE__"
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_KEY = re.compile(r"(0x)?[0-9a-fA-F]{64}")
+# Their values may be secrets, or hold one (a node's URL often does): a problem with them does not show them.
+_NOT_SHOWN = re.compile(r"(^|[._])(http|ws|url|key|keystore|pass|passphrase)([._]|$)")
 
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Count = Annotated[int, Field(ge=1)]
 
 
-class BadSettings(Exception):
+class BadSettings(NeedsOperator):
     """The settings cannot be used. `problems` has a line for each, with the key it is about."""
 
     def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
+        super().__init__("settings: " + "; ".join(problems), problems=problems)
         self.problems = problems
 
 
@@ -64,6 +71,12 @@ class ChainSettings(Section):
     block_share: Annotated[float, Field(gt=0, le=1)] = 0.9
     deployment: Path
 
+    @field_validator("http", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        """The environment has no lists: it names several with commas between."""
+        return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
     @field_validator("http", "ws")
     @classmethod
     def _is_url(cls, value: list[str] | str | None) -> list[str] | str | None:
@@ -84,6 +97,13 @@ class LaneSettings(Section):
     keystore: Path | None = None
     passphrase_env: str | None = None
     transactions_in_flight_max: Annotated[int, Field(ge=1, le=64)] = 16
+
+    @field_validator("key_env", "passphrase_env")
+    @classmethod
+    def _is_name(cls, value: str | None) -> str | None:
+        if value is not None and (not _VARIABLE.fullmatch(value) or _KEY.fullmatch(value)):
+            raise ValueError("is no name of an environment variable (the secret itself does not belong here)")
+        return value
 
     @model_validator(mode="after")
     def _one_key(self) -> Self:
@@ -187,8 +207,9 @@ def load_settings(path: Path, environment: Mapping[str, str] | None = None) -> S
 def _override(content: dict[str, Any], environment: Mapping[str, str]) -> list[str]:
     """Puts the environment's values into the content; answers with the names that fit nowhere."""
     problems = []
-    if (enabled := environment.get("BATCH_SUBMITTER_ENABLED")) is not None:
-        content.setdefault("batch_submitter", {})["enabled"] = enabled
+    enabled = environment.get("BATCH_SUBMITTER_ENABLED")
+    if enabled is not None and isinstance(content.setdefault("batch_submitter", {}), dict):
+        content["batch_submitter"]["enabled"] = enabled
     for name, value in environment.items():
         if not name.startswith(ENV_PREFIX):
             continue
@@ -202,7 +223,7 @@ def _put(content: Any, keys: list[str], value: str) -> bool:
     """Lists are entered by index (`HEADRACE__LANES__0__KEY_ENV`)."""
     for key in keys[:-1]:
         if isinstance(content, list):
-            if not key.isdigit() or int(key) >= len(content):
+            if not key.isdecimal() or int(key) >= len(content):
                 return False
             content = content[int(key)]
         elif isinstance(content, dict):
@@ -211,8 +232,7 @@ def _put(content: Any, keys: list[str], value: str) -> bool:
             return False
     if not isinstance(content, dict):
         return False
-    old = content.get(keys[-1])
-    content[keys[-1]] = [part.strip() for part in value.split(",")] if isinstance(old, list) else value
+    content[keys[-1]] = value
     return True
 
 
@@ -225,7 +245,7 @@ def _problems(error: ValidationError) -> list[str]:
             text = "is no setting (misspelt?)"
         elif problem["type"] == "missing":
             text = "is missing"
-        elif "key" not in key and "pass" not in key and isinstance(problem["input"], str | int | float | bool):
+        elif not _NOT_SHOWN.search(key) and isinstance(problem["input"], str | int | float | bool):
             text = f"{text}, but is {problem['input']!r}"
         lines.extend(f"{key}: {line}" if key else line for line in text.split("\n"))
     return lines

@@ -4,14 +4,14 @@ Owns      what the gateway must know of the contracts: windows, item gas, who ma
 Promises  every problem at once, each with its fix; nothing is sent.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from headrace.chain.artifacts import load
 from headrace.chain.hexes import address_text
 from headrace.core.ports import Node, Returned
-from headrace.core.words import Address
+from headrace.core.words import Address, BlockNumber
 from headrace.operators.policies import Policies
 from headrace.workloads.tasks.operations import Windows
 from headrace.workloads.tasks.workload import TaskContracts
@@ -31,6 +31,7 @@ class RegisteredOperator:
 class TaskChain:
     """What the chain says about our contracts."""
 
+    registry: Address
     contracts: TaskContracts
     windows: Windows
     operators: tuple[RegisteredOperator, ...]
@@ -53,9 +54,10 @@ class View:
         self._node, self._address, self._contract = node, address, contract
         self._abi = load(contract).abi
 
-    async def ask(self, name: str, *args: object) -> tuple[Any, ...]:
+    async def ask(self, name: str, *args: object, in_block: BlockNumber | None = None) -> tuple[Any, ...]:
+        """`in_block`: what NUMBER answers, where the contract only speaks of blocks before it."""
         function = self._abi.function(name)
-        answer = await self._node.call(to=self._address, data=function.encode(*args))
+        answer = await self._node.call(to=self._address, data=function.encode(*args), in_block=in_block)
         if not isinstance(answer, Returned):
             raise ValueError(f"{address_text(self._address)} does not answer {self._contract}.{name}()")
         return function.decode_output(answer.data)
@@ -66,9 +68,10 @@ async def read_task_chain(
     addresses: Addresses,
     *,
     lanes: Sequence[Address],
-    endpoints: Mapping[Address, str],
+    endpoints: Collection[Address],
     policies: Policies,
     strict_only: bool,
+    threshold_percent: int,
 ) -> tuple[TaskChain | None, list[str]]:
     """None beside problems that forbid a start. Raises NodeTrouble."""
     registry = View(node, "OperatorRegistry", addresses.registry)
@@ -82,10 +85,11 @@ async def read_task_chain(
         item_gas = 0
         if addresses.batch is not None and not problems:
             (item_gas,) = await View(node, "BatchTaskManager", addresses.batch).ask("itemGas")
-        operators = await _operators(registry)
+        operators = await read_operators(registry)
     except ValueError as error:
         return None, [f"{error}: is the deployment file that of these contracts?"]
-    problems += _reachable(operators, endpoints)
+    if (problem := no_quorum(operators, endpoints, threshold_percent=threshold_percent)) is not None:
+        problems.append(problem)
     problems += await _clients(node, policies)
     if problems:
         return None, problems
@@ -95,7 +99,7 @@ async def read_task_chain(
         item_gas=item_gas,
         strict_only=strict_only,
     )
-    return TaskChain(contracts=contracts, windows=windows, operators=operators), []
+    return TaskChain(registry=addresses.registry, contracts=contracts, windows=windows, operators=operators), []
 
 
 async def _roles(
@@ -150,7 +154,8 @@ def _without_batch(problem: str) -> str:
     return f"{problem}; or set batch_submitter.enabled = false, which works without the batch contract"
 
 
-async def _operators(registry: View) -> tuple[RegisteredOperator, ...]:
+async def read_operators(registry: View) -> tuple[RegisteredOperator, ...]:
+    """All that were ever registered, in the order of their index. Raises NodeTrouble; ValueError."""
     (accounts,) = await registry.ask("operators")
     found = []
     for index in range(len(accounts)):
@@ -161,22 +166,22 @@ async def _operators(registry: View) -> tuple[RegisteredOperator, ...]:
     return tuple(found)
 
 
-def _reachable(operators: Collection[RegisteredOperator], endpoints: Mapping[Address, str]) -> list[str]:
-    staked = [o for o in operators if o.stake > 0]
-    if not staked:
-        return ["no operator is registered with stake: nothing can be certified"]
-    problems = [
-        f"operators.endpoints: operator {address_text(o.address)} of the registry has none"
-        for o in staked
-        if o.address not in endpoints
-    ]
-    known = {o.address for o in operators}
-    problems += [
-        f"operators.endpoints: {address_text(address)} is no operator of the registry"
-        for address in endpoints
-        if address not in known
-    ]
-    return problems
+def no_quorum(
+    operators: Collection[RegisteredOperator], endpoints: Collection[Address], *, threshold_percent: int
+) -> str | None:
+    """Why the operators that can be asked make no quorum, if so: those without an endpoint count as silent."""
+    total = sum(o.stake for o in operators)
+    if total == 0:
+        return "no operator is registered with stake: nothing can be certified"
+    silent = [o for o in operators if o.stake > 0 and o.address not in endpoints]
+    heard = total - sum(o.stake for o in silent)
+    if heard * 100 >= total * threshold_percent:
+        return None
+    names = ", ".join(address_text(o.address) for o in silent)
+    return (
+        f"operators.endpoints: no URL for {names}: the others have {heard} of {total} stake, "
+        f"fewer than the {threshold_percent} % of tasks.quorum_threshold_percent"
+    )
 
 
 async def _clients(node: Node, policies: Policies) -> list[str]:

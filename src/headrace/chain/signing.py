@@ -7,7 +7,7 @@ Leaves    nonces and fees to the engine, other custodians (KMS) to other signers
 
 import json
 from pathlib import Path
-from typing import Final, NoReturn, cast
+from typing import Any, Final, NoReturn, cast
 
 from eth_account import Account
 from eth_account.signers.local import LocalAccount
@@ -16,10 +16,11 @@ from hexbytes import HexBytes
 
 from headrace.chain.hexes import address_text, keccak
 from headrace.core.errors import NeedsOperator
+from headrace.core.ports import Call
+from headrace.core.transaction import NO_OP_GAS
 from headrace.core.words import Address, Attempt, ChainId, Fees, Nonce, Purpose, TxHash
 
 _TYPE_2: Final = 2
-_NO_OP_GAS: Final = 21_000
 
 
 class LocalSigner:
@@ -73,11 +74,9 @@ class LocalSigner:
 
     def sign_again(self, attempt: Attempt, *, fees: Fees) -> Attempt:
         """Raises ValueError if the attempt's bytes are not a type-2 transaction of this signer."""
-        if attempt.raw[:1] != bytes([_TYPE_2]):
-            raise ValueError("these bytes are not a type-2 transaction")
+        sent = _read(attempt)
         if (signed_by := Account.recover_transaction(attempt.raw)) != address_text(self._address):
             raise ValueError(f"this attempt was signed by {signed_by}, not by {address_text(self._address)}")
-        sent = TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict()
         return self._sign(
             sent["chainId"],
             sent["nonce"],
@@ -88,8 +87,13 @@ class LocalSigner:
             attempt.purpose,
         )
 
+    def call_of(self, attempt: Attempt) -> Call:
+        """Raises ValueError if the attempt's bytes are not a type-2 transaction."""
+        sent = _read(attempt)
+        return Call(Address(bytes(sent["to"])), bytes(sent["data"]))
+
     def sign_no_op(self, *, chain: ChainId, nonce: Nonce, fees: Fees) -> Attempt:
-        return self._sign(chain, nonce, self._address, b"", _NO_OP_GAS, fees, Purpose.NO_OP)
+        return self._sign(chain, nonce, self._address, b"", NO_OP_GAS, fees, Purpose.NO_OP)
 
     def sign_creation(
         self, *, chain: ChainId, nonce: Nonce, init_code: bytes, gas_limit: int, fees: Fees
@@ -122,3 +126,9 @@ class LocalSigner:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signer holds a key and is not to be copied or pickled")
+
+
+def _read(attempt: Attempt) -> dict[str, Any]:
+    if attempt.raw[:1] != bytes([_TYPE_2]):
+        raise ValueError("these bytes are not a type-2 transaction")
+    return dict(TypedTransaction.from_bytes(HexBytes(attempt.raw)).as_dict())

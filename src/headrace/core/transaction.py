@@ -22,6 +22,8 @@ from headrace.core.words import (
     TxHash,
 )
 
+NO_OP_GAS: Final = 21_000  # nothing to ourselves: a plain transfer
+
 # ---- States: what is true now. Each state carries what it needs, and nothing it may not have.
 
 
@@ -216,6 +218,11 @@ class Policy:
     ceiling_wei: int
     confirmations: int
 
+    @property
+    def batch_ceiling_wei(self) -> int:
+        """One raise below the ceiling: a batch that can no longer land must leave room for the no-op after it."""
+        return self.ceiling_wei * 100 // (100 + self.bump_percent)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -320,11 +327,12 @@ def _head_moved(transaction: InFlight, fact: HeadMoved, *, now: float, policy: P
 
 
 def _raise(transaction: InFlight, market: Fees, purpose: Purpose, *, policy: Policy) -> Decision:
+    ceiling_wei = policy.ceiling_wei if purpose is Purpose.NO_OP else policy.batch_ceiling_wei
     fees = raise_fees(
         transaction.attempts[-1].fees,
         market,
         bump_percent=policy.bump_percent,
-        ceiling_wei=policy.ceiling_wei,
+        ceiling_wei=ceiling_wei,
     )
     if fees is None:
         reason = f"fee ceiling of {policy.ceiling_wei} wei per gas leaves no room for a valid replacement"
@@ -439,6 +447,14 @@ def first_flight(
     )
 
 
-def undecided(transaction: Transaction) -> bool:
-    """Whether some attempt of ours could still be the one that takes the nonce."""
-    return isinstance(transaction, InFlight)
+def signed(transaction: Transaction) -> InFlight:
+    """What was signed for this nonce, whatever became of it."""
+    match transaction:
+        case InFlight():
+            return transaction
+        case Mined(in_flight=in_flight) | Taken(in_flight=in_flight) | Void(in_flight=in_flight):
+            return in_flight
+        case Settled(mined=mined):
+            return mined.in_flight
+        case _:
+            assert_never(transaction)

@@ -54,6 +54,8 @@ class Intake:
         except asyncio.QueueFull:
             raise TryLater("intake is full", retry_after_s=1.0) from None
         added = await answered
+        if added is Added.NO_PREDECESSOR:
+            raise FixTheRequest(f"after: there is no operation {operation.after!r}", field="after")
         if added is Added.OTHER_CONTENT:
             raise OtherContent(
                 f"operation_id: {operation.id!r} is already used for something else", operation_id=operation.id
@@ -76,13 +78,6 @@ class Intake:
     async def _save(self, taken: list[Admission]) -> None:
         try:
             added = await self._store.add_operations([operation for operation, _ in taken])
-        except KeyError as unknown:
-            if len(taken) > 1:  # somebody's `after` does not exist: find out whose, alone
-                for admission in taken:
-                    await self._save([admission])
-                return
-            _fail(taken, FixTheRequest(f"after: there is no operation {unknown.args[0]!r}", field="after"))
-            return
         except Exception as error:  # each caller must hear of it, or would wait for ever; then we go down loudly
             _fail(taken, error)
             if isinstance(error, TryLater):

@@ -1,41 +1,90 @@
-"""Asks the chain what a verdict needs to know, and turns the verdict into what happens to the operation."""
+"""Asks the chain what a verdict needs to know, and turns the verdict into what happens to the operation.
+
+Promises  nothing ends as already done or in conflict on a block that may still be uncled.
+"""
 
 from collections.abc import Sequence
+from typing import Final
 
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import Call, Clock, Effect, Judgement, Node, NodeTrouble, Returned, Seen, Workload
 from headrace.core.retries import RetryPolicy, consequence
-from headrace.core.words import Outcome, Revert, Verdict
+from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
+
+# The same trouble shows again with every flush; what was not seen for so long is mended, or nobody needs it.
+OPERATOR_NEEDED_S: Final = 60.0
+_SAYS_WHAT_THE_CHAIN_HAS: Final = (Verdict.ALREADY_DONE, Verdict.CONFLICT)
 
 
 class Judge:
-    def __init__(self, *, node: Node, clock: Clock, policy: RetryPolicy) -> None:
+    def __init__(self, *, node: Node, clock: Clock, policy: RetryPolicy, confirmations: int) -> None:
         self._node, self._clock, self._policy = node, clock, policy
-        self.operator_needed: str | None = None  # the newest verdict that a person must act on
+        self._confirmations = confirmations
+        self._needed: tuple[str, float] | None = None
 
-    async def of_revert(self, workload: Workload, operation: Operation, revert: Revert) -> Ending | Return:
+    @property
+    def operator_needed(self) -> str | None:
+        """The newest verdict that a person must act on."""
+        if self._needed is None or self._clock.now() - self._needed[1] > OPERATOR_NEEDED_S:
+            return None
+        return self._needed[0]
+
+    def need_operator(self, reason: str) -> None:
+        self._needed = (reason, self._clock.now())
+
+    def all_is_well(self) -> None:
+        self._needed = None
+
+    async def of_revert(
+        self, workload: Workload, operation: Operation, revert: Revert, *, head: BlockNumber
+    ) -> Ending | Return:
         """Raises NodeTrouble if the chain could not be asked."""
         answers = await self._ask(workload.questions(operation, revert))
-        return self._consequence(operation, workload.judge(operation, revert, answers), revert)
+        judgement = workload.judge(operation, revert, answers)
+        if judgement.verdict in _SAYS_WHAT_THE_CHAIN_HAS:
+            judgement = await self._once_final(workload, operation, judgement, head)
+        return self._consequence(operation, judgement, revert)
 
     async def of_state(
-        self, workload: Workload, operation: Operation, *, unseen: str, landed: bool
+        self,
+        workload: Workload,
+        operation: Operation,
+        *,
+        head: BlockNumber,
+        unseen: str,
+        landed: bool,
+        costs_retry: bool = False,
     ) -> Ending | Return:
-        """What became of an operation, from the chain's state: `unseen` is the reason to return it where its
+        """What became of an operation, from the chain's final state: `unseen` is the reason to return it where its
         effect is not there; `landed` says that only we can have caused the effect."""
-        found = workload.probed(operation, await self._ask(workload.probe(operation)))
+        found = await self._probe(workload, operation, head)
         match found:
             case Seen(effect=Effect.DONE):
                 outcome = Outcome.LANDED if landed else Outcome.ALREADY_DONE
                 return Ending(operation=operation.id, outcome=outcome, reason="seen in the chain's state")
             case Seen():
-                return self._consequence(operation, Judgement(Verdict.WAIT, unseen), None)
+                back = Judgement(Verdict.WAIT, unseen, costs_retry=costs_retry)
+                return self._consequence(operation, back, None)
             case Judgement():
                 return self._consequence(operation, found, None)
 
+    async def _once_final(
+        self, workload: Workload, operation: Operation, judgement: Judgement, head: BlockNumber
+    ) -> Judgement:
+        """The newest state says so. Whoever did it may still be uncled, and then our operation must go on."""
+        match await self._probe(workload, operation, head):
+            case Seen(effect=Effect.DONE) | Judgement(verdict=Verdict.CONFLICT):
+                return judgement
+            case _:
+                return Judgement(Verdict.WAIT, f"{judgement.reason}, in a block that is not final yet")
+
+    async def _probe(self, workload: Workload, operation: Operation, head: BlockNumber) -> Seen | Judgement:
+        final = BlockNumber(max(head - self._confirmations + 1, 0))
+        return workload.probed(operation, await self._ask(workload.probe(operation), as_of=final))
+
     def _consequence(self, operation: Operation, judgement: Judgement, revert: Revert | None) -> Ending | Return:
         if judgement.needs_operator:
-            self.operator_needed = judgement.reason
+            self.need_operator(judgement.reason)
         return consequence(
             operation,
             judgement.verdict,
@@ -48,10 +97,10 @@ class Judge:
             policy=self._policy,
         )
 
-    async def _ask(self, questions: Sequence[Call]) -> list[bytes]:
+    async def _ask(self, questions: Sequence[Call], *, as_of: BlockNumber | None = None) -> list[bytes]:
         answers = []
         for question in questions:
-            answer = await self._node.call(to=question.to, data=question.data)
+            answer = await self._node.call(to=question.to, data=question.data, as_of=as_of)
             if not isinstance(answer, Returned):
                 raise NodeTrouble(f"a view of 0x{question.to.hex()} reverted")
             if not answer.data:  # a node that has not this contract (yet): silence is not "nothing recorded"

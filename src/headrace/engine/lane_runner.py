@@ -23,6 +23,7 @@ from headrace.core.ports import (
     News,
     Node,
     NodeTrouble,
+    NonceUsed,
     Note,
     Signer,
     TransactionStore,
@@ -35,6 +36,7 @@ from headrace.core.words import (
     BatchId,
     Block,
     BlockHash,
+    BlockNumber,
     ChainId,
     Fees,
     Nonce,
@@ -51,7 +53,7 @@ from headrace.engine.trips import Trip
 log = logging.getLogger(__name__)
 
 
-NO_OP_GAS: Final = 21_000
+NO_FORM: Final = ""  # of a transaction that carries nothing
 
 
 class MetBlock(Protocol):
@@ -128,12 +130,12 @@ class LaneRunner:
 
     def fees(self, block: Block) -> Fees:
         """What to offer for the coming block, under the ceiling."""
-        return first_fees(self._market(block), ceiling_wei=self._policy.ceiling_wei)
+        return first_fees(self._market(block), ceiling_wei=self._policy.batch_ceiling_wei)
 
     def priced_out(self, block: Block) -> str | None:
         """Why nothing can be sent now, where the base fee is above the ceiling."""
         base_fee = _base_fee_after(block)
-        if base_fee <= self._policy.ceiling_wei:
+        if base_fee <= self._policy.batch_ceiling_wei:
             return None
         return f"base fee {base_fee} wei is above the fee ceiling of {self._policy.ceiling_wei} wei"
 
@@ -162,7 +164,7 @@ class LaneRunner:
             form=form,
             operations=[o.id for o in batch.operations],
         )
-        trip = Trip(transaction, workload, form, batch.operations)
+        trip = Trip(transaction, workload, form, batch.operations, call.to)
         self._trips[nonce] = trip
         self._tell(trip, "batched")
         async with trip.lock:
@@ -172,7 +174,8 @@ class LaneRunner:
     async def resume(self, voyages: Sequence[tuple[Voyage, Workload]]) -> None:
         """After a start: everything that is not settled, and its orders once more."""
         for voyage, workload in voyages:
-            trip = Trip(voyage.transaction, workload, voyage.form, tuple(voyage.operations), timed=True)
+            called = self._signer.call_of(transactions.signed(voyage.transaction).attempts[0]).to
+            trip = Trip(voyage.transaction, workload, voyage.form, tuple(voyage.operations), called, timed=True)
             self._trips[trip.nonce] = trip
         for trip in list(self._in_order()):
             async with trip.lock:
@@ -207,6 +210,8 @@ class LaneRunner:
                     first_in_lane=trip.nonce == first,
                 ),
             )
+            if trip.undecided and not trip.can_still_land(head=block.number, now=self._clock.now()):
+                await self.learn(trip, transactions.DeadlinePassed())
         await self._look_after_the_late(block)
 
     def _time_meeting(self, trip: Trip, block: Block) -> None:
@@ -309,7 +314,7 @@ class LaneRunner:
         except NodeTrouble as trouble:
             log.warning("lane 0x%s: %s", self.address.hex(), trouble)
             return
-        await self._mind_the_gap(pending, late[0], block)
+        await self._mind_the_gap(latest, pending, late[0], block)
         for trip in late:
             if trip.nonce < latest:
                 async with trip.lock:
@@ -318,10 +323,10 @@ class LaneRunner:
                 # The pool lacks the first of them, and maybe more: bytes that it has are no harm.
                 await self.learn(trip, transactions.Dropped())
 
-    async def _mind_the_gap(self, pending: Nonce, first: Trip, block: Block) -> None:
+    async def _mind_the_gap(self, latest: Nonce, pending: Nonce, first: Trip, block: Block) -> None:
         """A nonce below ours that nobody's transaction holds keeps us all waiting: a stranger's, or one of ours
         from a store that was lost, was expected there and never came. Seen at two heads, it is filled."""
-        if pending >= first.nonce or pending in self._trips:
+        if pending >= first.nonce or pending != latest or pending in self._trips:
             self._gap = None
         elif self._gap != pending:
             self._gap = pending
@@ -337,33 +342,44 @@ class LaneRunner:
         transaction = transactions.first_flight(
             nonce=nonce,
             batch=None,
-            gas_limit=NO_OP_GAS,
+            gas_limit=transactions.NO_OP_GAS,
             attempt=attempt,
             now=self._clock.now(),
             policy=self._policy,
         )
-        trip = Trip(transaction, beside.workload, "", ())
+        trip = Trip(transaction, beside.workload, NO_FORM, (), self.address)
+        try:
+            await self._seal_filler(trip, transaction)
+        except NonceUsed as used:
+            log.warning("lane 0x%s: %s: a node that is behind asked for it", self.address.hex(), used)
+            return
+        self._trips[nonce] = trip
+        async with trip.lock:
+            await self._follow(trip, [transactions.Send(attempt)])
+
+    async def _seal_filler(self, trip: Trip, transaction: Transaction) -> None:
         await self._store.seal(
             transaction,
             chain=self.chain,
             lane=self.address,
-            workload="",
-            form="",
+            workload=trip.workload.name,
+            form=NO_FORM,
             operations=(),
             notes=self._notes(
                 trip, "nothing had this nonce: filled by a no-op, so that what is behind it can go on"
             ),
         )
-        self._trips[nonce] = trip
-        async with trip.lock:
-            await self._follow(trip, [transactions.Send(attempt)])
 
     # ---- Endings
+
+    async def _head_number(self) -> BlockNumber:
+        head = self._head if self._head is not None else await self._node.head()
+        return head.number
 
     async def _end(self, trip: Trip, final: Settled | Void) -> None:
         """Outcomes and final state in one commit. Trouble with a node leaves all as it is, for the next head."""
         try:
-            verdict = await self._outcomes.of(trip, final)
+            verdict = await self._outcomes.of(trip, final, head=await self._head_number())
         except NodeTrouble as trouble:
             log.warning("lane 0x%s nonce %d: %s", self.address.hex(), trip.nonce, trouble)
             return

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from headrace.core.gas import GasBook
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.ports import Effect, Node, Returned, Seen, Workload
+from headrace.core.ports import Effect, Node, Reverted, Seen, Signer, Workload
 from headrace.core.transaction import Mined, Settled, Void
-from headrace.core.words import Address, BlockNumber, OperationId, Outcome, Purpose, Revert
+from headrace.core.words import BlockNumber, OperationId, Outcome, Purpose, Revert
 from headrace.engine.judging import Judge
 from headrace.engine.trips import Trip
 
@@ -27,90 +27,115 @@ class Ends:
 
 
 class Outcomes:
-    def __init__(self, *, node: Node, judge: Judge, gas_book: GasBook, lane: Address) -> None:
-        self._node, self._judge, self._gas_book, self._lane = node, judge, gas_book, lane
+    def __init__(self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer) -> None:
+        self._node, self._judge, self._gas_book, self._signer = node, judge, gas_book, signer
 
     def without_effect(self, trip: Trip, mined: Mined) -> frozenset[OperationId]:
         """Operations of a mined transaction that its receipt does not prove."""
         if not mined.ok or _is_no_op(mined):
             return frozenset(o.id for o in trip.operations)
-        assert trip.receipt is not None
-        seen = trip.workload.effects(trip.operations, trip.receipt)
+        seen = trip.shown()
         return frozenset(o.id for o, s in zip(trip.operations, seen, strict=True) if s.effect is not Effect.DONE)
 
-    async def of(self, trip: Trip, final: Settled | Void) -> Ends:
-        """Raises NodeTrouble if the chain had to be asked and could not be."""
+    async def of(self, trip: Trip, final: Settled | Void, *, head: BlockNumber) -> Ends:
+        """`head` is the newest block, from which is counted what is final. Raises NodeTrouble if the chain had to
+        be asked and could not be."""
         if not trip.operations:
             return Ends((), ())
         match final:
             case Void():
-                return await self._from_state(trip, "its nonce was taken by a foreign transaction", landed=False)
+                return await self._from_state(trip, "its nonce was taken by a foreign transaction", head=head)
             case Settled(mined=mined) if _is_no_op(mined):
-                return await self._from_state(trip, "its nonce was filled without it", landed=False)
+                return await self._from_state(trip, "its nonce was filled without it", head=head)
             case Settled(mined=mined) if not mined.ok:
-                return await self._explained(trip, mined)
+                return await self._explained(trip, mined, head)
             case Settled(mined=mined):
-                return await self._from_receipt(trip, mined)
+                return await self._from_receipt(trip, mined, head)
 
-    async def _from_receipt(self, trip: Trip, mined: Mined) -> Ends:
-        assert trip.receipt is not None
-        seen = trip.workload.effects(trip.operations, trip.receipt)
+    async def _from_receipt(self, trip: Trip, mined: Mined, head: BlockNumber) -> Ends:
+        seen = trip.shown()
+        if all(s.effect is Effect.UNSEEN for s in seen):
+            self._judge.need_operator(
+                f"transaction 0x{mined.winner.hex()} succeeded and shows no effect of any operation: is the right "
+                "contract at its target?"
+            )
         self._learn_gas(trip, mined, seen)
         results = [
-            await self._from_seen(trip.workload, operation, found)
+            await self._from_seen(trip.workload, operation, found, head)
             for operation, found in zip(trip.operations, seen, strict=True)
         ]
         return _sorted(results)
 
-    async def _from_seen(self, workload: Workload, operation: Operation, seen: Seen) -> Ending | Return:
+    async def _from_seen(
+        self, workload: Workload, operation: Operation, seen: Seen, head: BlockNumber
+    ) -> Ending | Return:
         match seen:
             case Seen(effect=Effect.DONE):
                 return Ending(operation=operation.id, outcome=Outcome.LANDED)
             case Seen(effect=Effect.FAILED, revert=revert):
                 assert revert is not None
-                return await self._judge.of_revert(workload, operation, revert)
+                return await self._judge.of_revert(workload, operation, revert, head=head)
             case _:
                 return await self._judge.of_state(
-                    workload, operation, unseen="the receipt shows no effect of it", landed=True
+                    workload,
+                    operation,
+                    head=head,
+                    unseen="the receipt shows no effect of it",
+                    landed=True,
+                    costs_retry=True,  # it was paid for: without a bound it would be paid for again and again
                 )
 
-    async def _from_state(self, trip: Trip, reason: str, *, landed: bool) -> Ends:
+    async def _from_state(self, trip: Trip, reason: str, *, head: BlockNumber, costs_retry: bool = False) -> Ends:
         results = [
-            await self._judge.of_state(trip.workload, operation, unseen=reason, landed=landed)
+            await self._judge.of_state(
+                trip.workload, operation, head=head, unseen=reason, landed=False, costs_retry=costs_retry
+            )
             for operation in trip.operations
         ]
         return _sorted(results, f"{reason}: what rode in it travels again")
 
-    async def _explained(self, trip: Trip, mined: Mined) -> Ends:
-        """Status 0 carries no reason. The same call, in its block, on the state before it, tells."""
-        call = trip.workload.call(trip.form, trip.operations, strict=False)
-        answer = await self._node.call(
-            to=call.to,
-            data=call.data,
-            sender=self._lane,
-            gas=trip.in_flight.gas_limit,
-            as_of=BlockNumber(mined.block - 1),
-            in_block=mined.block,
-        )
-        if isinstance(answer, Returned):
-            reason = "its transaction reverted on the state that others left in the same block"
-            return await self._from_state(trip, reason, landed=False)
-        revert = trip.workload.read_revert(answer.data)
+    async def _explained(self, trip: Trip, mined: Mined, head: BlockNumber) -> Ends:
+        """Status 0 carries no reason. The same call in its block tells, on the state before it or after it."""
+        revert = await self._revert_of(trip, mined)
+        if revert is None:
+            reason = "its transaction reverted on a state that only its block had"
+            return await self._from_state(trip, reason, head=head, costs_retry=True)
         failures = trip.workload.failures(revert, len(trip.operations))
         if any(_ran_dry(own) for own in (failures or {0: revert}).values()):
             self._starved(trip)
         if failures is None:
-            return await self._from_state(trip, f"its transaction reverted: {revert}", landed=False)
-        return await self._guilty_and_rest(trip, failures, revert)
+            # The contract refuses every batch, as the next simulation shows: nothing is sent until it is mended.
+            return await self._from_state(trip, f"its transaction reverted: {revert}", head=head)
+        return await self._guilty_and_rest(trip, failures, revert, head)
 
-    async def _guilty_and_rest(self, trip: Trip, failures: Mapping[int, Revert], revert: Revert) -> Ends:
+    async def _revert_of(self, trip: Trip, mined: Mined) -> Revert | None:
+        winner = next(a for a in mined.in_flight.attempts if a.hash == mined.winner)
+        call = self._signer.call_of(winner)  # as it was sealed: the settings may have changed since
+        for as_of in (BlockNumber(mined.block - 1), mined.block):  # after it: others in its block may be the cause
+            answer = await self._node.call(
+                to=call.to,
+                data=call.data,
+                sender=self._signer.address,
+                gas=trip.in_flight.gas_limit,
+                as_of=as_of,
+                in_block=mined.block,
+            )
+            if isinstance(answer, Reverted):
+                return trip.workload.read_revert(answer.data)
+        return None
+
+    async def _guilty_and_rest(
+        self, trip: Trip, failures: Mapping[int, Revert], revert: Revert, head: BlockNumber
+    ) -> Ends:
         results: list[Ending | Return] = []
         for index, operation in enumerate(trip.operations):
             if (own := failures.get(index)) is not None:
-                results.append(await self._judge.of_revert(trip.workload, operation, own))
+                results.append(await self._judge.of_revert(trip.workload, operation, own, head=head))
             else:
                 unseen = "its batch reverted because of a neighbour"
-                results.append(await self._judge.of_state(trip.workload, operation, unseen=unseen, landed=False))
+                results.append(
+                    await self._judge.of_state(trip.workload, operation, head=head, unseen=unseen, landed=False)
+                )
         return _sorted(results, f"mined and reverted: {revert}")
 
     def _learn_gas(self, trip: Trip, mined: Mined, seen: Sequence[Seen]) -> None:

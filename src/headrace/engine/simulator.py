@@ -9,6 +9,7 @@ Leaves    saving the judgements to the packer.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from headrace.core.flush import BlockTimes
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import Node, Reverted, Workload
 from headrace.core.words import Address, Block, BlockNumber, Revert
@@ -33,10 +34,10 @@ class Sifted:
 
 class Simulator:
     def __init__(
-        self, *, node: Node, judge: Judge, sender: Address, gas_per_transaction: int, block_time_s: int = 1
+        self, *, node: Node, judge: Judge, sender: Address, gas_per_transaction: int, blocks: BlockTimes
     ) -> None:
         self._node, self._judge, self._sender = node, judge, sender
-        self._gas_per_transaction, self._block_time_s = gas_per_transaction, block_time_s
+        self._gas_per_transaction, self._blocks = gas_per_transaction, blocks
 
     async def sift(self, workload: Workload, form: str, operations: Sequence[Operation], *, head: Block) -> Sifted:
         """Raises NodeTrouble where no node answered, BatchRefused where the revert speaks of no item."""
@@ -50,14 +51,14 @@ class Simulator:
             for index, revert in failures.items():
                 if revert is None:
                     continue  # it stands, only not with these: it waits for another batch
-                verdict = await self._judge.of_revert(workload, standing[index], revert)
+                verdict = await self._judge.of_revert(workload, standing[index], revert, head=head.number)
                 if isinstance(verdict, Ending):
                     endings.append(verdict)
                 else:
                     returns.append(verdict)
             standing = tuple(o for i, o in enumerate(standing) if i not in failures)
         if standing:
-            self._judge.operator_needed = None
+            self._judge.all_is_well()
         return Sifted(standing, tuple(endings), tuple(returns))
 
     async def _failures(
@@ -72,7 +73,7 @@ class Simulator:
             gas=self._gas_per_transaction,
             # The block we aim at: at the latest one a fresh task would look as if it came from the future.
             in_block=BlockNumber(head.number + 1),
-            timestamp=head.timestamp + self._block_time_s,
+            timestamp=head.timestamp + max(round(self._blocks.interval_s or 1), 1),
         )
         if not isinstance(answer, Reverted):
             return {}

@@ -7,7 +7,7 @@ Leaves    what it means to the lane runners.
 """
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 from headrace.core.flush import BlockTimes
 from headrace.core.ports import Clock, Node, NodeTrouble
@@ -30,9 +30,11 @@ class Watcher:
         lanes: Sequence[tuple[LaneRunner, Packer]],
         blocks: BlockTimes,
         clock: Clock,
+        also: Callable[[Block], Awaitable[None]] | None = None,
     ) -> None:
+        """`also` hears of each head after the lanes did."""
         self._node, self._heads, self._lanes = node, heads, lanes
-        self._blocks, self._clock = blocks, clock
+        self._blocks, self._clock, self._also = blocks, clock, also
         self._canonical: dict[BlockNumber, BlockHash] = {}
         self._newest: BlockNumber | None = None
         self.trouble: str | None = "no head seen yet"
@@ -61,6 +63,8 @@ class Watcher:
         for lane, packer in self._lanes:
             await lane.saw_head(head)
             await packer.saw_head(head)
+        if self._also is not None:
+            await self._also(head)
 
     async def _new_blocks(self, head: Block) -> list[Block]:
         """From the first one that we do not know to the head, oldest first."""

@@ -321,7 +321,8 @@ class Desk:
         return outcome
 
     async def _conclude(self, evaluation: Evaluation, result: Result, operations: Sequence[Operation]) -> None:
-        """Where somebody was told yes, trouble with the store only delays it. Raises OtherContent, SubjectTaken."""
+        """Where somebody was told yes, trouble with the store only delays it. Raises OtherContent,
+        SubjectTaken."""
         id, encoded, pause_s = evaluation.operation, msgspec.msgpack.encode(result), FIRST_PAUSE_S
         while True:
             self._saving.add(id)

@@ -9,11 +9,13 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
-from headrace.core.errors import NeedsOperator
+from headrace.core.errors import NeedsOperator, TryLater
 
 _BUSY_TIMEOUT_S: Final = 5.0  # somebody may have the file open in a console
 _CACHE_KIB: Final = 16 * 1024
 _WAL_KEPT_BYTES: Final = 64 * 1024 * 1024  # after a burst, give the rest of the log file back to the disk
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
 
 # Primary result codes that speak of the file or the machine, not of the statement: all that shared the
 # transaction is lost with it. Anything else concerns one job.
@@ -25,10 +27,8 @@ _ABOUT_THE_FILE: Final = {
     sqlite3.SQLITE_READONLY: "make the file and its folder writable for this user",
     sqlite3.SQLITE_CANTOPEN: "check that its folder exists and that this user may read and write there",
     sqlite3.SQLITE_PERM: "make the file and its folder writable for this user",
-    sqlite3.SQLITE_BUSY: "another program keeps it locked: close it",
-    sqlite3.SQLITE_LOCKED: "another program keeps it locked: close it",
     sqlite3.SQLITE_NOMEM: "give this process more memory",
-    sqlite3.SQLITE_PROTOCOL: "another program keeps it locked: close it",
+    **dict.fromkeys(_LOCKED, "another program keeps it locked: close it"),
 }
 
 
@@ -78,6 +78,19 @@ def _write_ahead(db: sqlite3.Connection, path: Path) -> None:
 def concerns_the_file(error: BaseException) -> bool:
     """Whether the file or the machine is the trouble, rather than one statement."""
     return isinstance(error, sqlite3.Error) and _primary_code(error) in _ABOUT_THE_FILE
+
+
+def is_locked(error: sqlite3.Error) -> bool:
+    """Whether somebody else stands in the way, who will go away."""
+    return _primary_code(error) in _LOCKED
+
+
+def trouble_at_work(path: Path, error: sqlite3.Error) -> NeedsOperator | TryLater:
+    """In an open store: a lock passes, everything else needs a person."""
+    trouble = file_trouble(path, error)
+    if is_locked(error):
+        return TryLater(trouble.message, retry_after_s=_BUSY_TIMEOUT_S, **trouble.data)
+    return trouble
 
 
 def file_trouble(path: Path, error: sqlite3.Error) -> NeedsOperator:

@@ -71,6 +71,17 @@ def cancel_if_hopeless(db: sqlite3.Connection, waiting: Sequence[OperationId], *
     return cancelled + cancel_followers(db, [ending.operation for ending in cancelled], now=now)
 
 
+def leave_out_repeated(db: sqlite3.Connection, notes: Sequence[Note], returns: Sequence[Return]) -> list[Note]:
+    """Before the returns are written: all notes but those about an operation whose row says the same already. One
+    that comes back round after round, as while a person is needed, would fill the disk."""
+    if not notes or not returns:
+        return list(notes)
+    rows = db.execute(_SQL["reasons"], {"ids": id_list(one.operation for one in returns)})
+    said = {row["id"]: row["reason"] for row in rows}
+    repeated = {one.operation for one in returns if said.get(one.operation) == one.reason}
+    return [note for note in notes if note.subject not in repeated]
+
+
 def add_notes(db: sqlite3.Connection, notes: Iterable[Note], *, at: float) -> None:
     values = [{"at": at, "subject": note.subject, "text": note.text} for note in notes]
     if values:

@@ -38,8 +38,8 @@ class SqliteEvaluations(Machinery, EvaluationReading):
     async def conclude_evaluation(
         self, operation: OperationId, *, result: bytes, operations: Sequence[Operation]
     ) -> None:
-        """Raises KeyError for an unknown one; OtherContent or SubjectTaken, and concludes nothing, if one of the
-        operations cannot be added."""
+        """Raises KeyError for an unknown one; OtherContent, SubjectTaken or KeyError (an unknown `after`), and
+        concludes nothing, if one of the operations cannot be added."""
         now = self._clock.now()
         await self._writer.run(lambda db: _conclude(db, operation, result, operations, now=now))
 
@@ -82,6 +82,8 @@ def _conclude(
             raise OtherContent(f"operation {follows.id} is already here, with other content", operation=follows.id)
         if added is Added.SUBJECT_TAKEN:
             raise SubjectTaken(f"an unfinished {follows.kind} has the subject 0x{follows.subject.hex()}")
+        if added is Added.NO_PREDECESSOR:
+            raise KeyError(follows.after)
 
 
 def _find(db: sqlite3.Connection, query: str, **values: object) -> Evaluation | None:

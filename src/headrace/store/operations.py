@@ -7,7 +7,13 @@ from typing import Final
 from headrace.core.operation import Ending, Operation, Return, Stage
 from headrace.core.ports import Added, Note
 from headrace.core.words import Address, BlockNumber, ChainId, OperationId
-from headrace.store.endings import add_notes, cancel_followers, cancel_if_hopeless, write_fates
+from headrace.store.endings import (
+    add_notes,
+    cancel_followers,
+    cancel_if_hopeless,
+    leave_out_repeated,
+    write_fates,
+)
 from headrace.store.machinery import Machinery
 from headrace.store.queries import load_queries
 from headrace.store.rows import ending_from, id_list, operation_from, operation_values
@@ -48,8 +54,9 @@ class SqliteOperations(Machinery):
         self, endings: Sequence[Ending], returns: Sequence[Return], *, now: float, notes: Sequence[Note] = ()
     ) -> Sequence[Ending]:
         def judge(db: sqlite3.Connection) -> Sequence[Ending]:
+            news = leave_out_repeated(db, notes, returns)
             written = write_fates(db, endings, returns, now=now)
-            add_notes(db, notes, at=now)
+            add_notes(db, news, at=now)
             return written
 
         return await self._writer.run(judge)
@@ -62,14 +69,13 @@ class SqliteOperations(Machinery):
 
         return await self._writer.run(end_overdue)
 
-    async def cancel(self, operation: OperationId, *, now: float) -> Ending | None:
-        def cancel(db: sqlite3.Connection) -> Ending | None:
+    async def cancel(self, operation: OperationId, *, now: float) -> Sequence[Ending]:
+        def cancel(db: sqlite3.Connection) -> Sequence[Ending]:
             values = {"id": operation, "reason": "cancelled on request", "now": now}
             row = db.execute(_SQL["cancel_unless_sealed"], values).fetchone()
             if row is None:
-                return None
-            cancel_followers(db, [operation], now=now)
-            return ending_from(row)
+                return []
+            return [ending_from(row), *cancel_followers(db, [operation], now=now)]
 
         return await self._writer.run(cancel, refusable=True)
 
@@ -78,6 +84,13 @@ class SqliteOperations(Machinery):
             values = {"chain": chain, "workload": workload, "now": now}
             ready: int = db.execute(_SQL["count_ready"], values).fetchone()[0]
             return ready
+
+        return await self._reader.run(count)
+
+    async def count_backlog(self, *, chain: ChainId) -> int:
+        def count(db: sqlite3.Connection) -> int:
+            backlog: int = db.execute(_SQL["count_backlog"], {"chain": chain}).fetchone()[0]
+            return backlog
 
         return await self._reader.run(count)
 
@@ -95,19 +108,26 @@ def _add_unless_evaluated(db: sqlite3.Connection, operation: Operation, *, now: 
 
 def _add(db: sqlite3.Connection, operation: Operation, *, now: float) -> Added:
     stage = Stage.QUEUED if operation.after is None else _start_after(db, operation.after)
+    if stage is None:
+        return _already_here(db, operation) or Added.NO_PREDECESSOR
     values = {**operation_values(operation), "stage": stage.value}
     if db.execute(_SQL["add_operation_if_new"], values).rowcount:
         if stage is Stage.WAITING:
             cancel_if_hopeless(db, [operation.id], now=now)
         return Added.FRESH
+    return _already_here(db, operation) or Added.SUBJECT_TAKEN
+
+
+def _already_here(db: sqlite3.Connection, operation: Operation) -> Added | None:
     row = db.execute(_SQL["content_of_operation"], {"id": operation.id}).fetchone()
     if row is None:
-        return Added.SUBJECT_TAKEN
+        return None
     return Added.SAME if row["content"] == operation.content else Added.OTHER_CONTENT
 
 
-def _start_after(db: sqlite3.Connection, predecessor: OperationId) -> Stage:
+def _start_after(db: sqlite3.Connection, predecessor: OperationId) -> Stage | None:
+    """None where there is no such operation."""
     row = db.execute(_SQL["predecessor_has_effect"], {"id": predecessor}).fetchone()
     if row is None:
-        raise KeyError(predecessor)
+        return None
     return Stage.QUEUED if row["has_effect"] else Stage.WAITING

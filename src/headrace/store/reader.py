@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from headrace.store.connection import concerns_the_file, file_trouble
+from headrace.store.connection import concerns_the_file, trouble_at_work
 from headrace.store.jobs import Job, JobThread
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ class ReadThread:
                 self._db.execute("BEGIN")
                 job.succeed(job.work(self._db))
             except sqlite3.Error as error:
-                job.fail(file_trouble(self._path, error) if concerns_the_file(error) else error)
+                job.fail(trouble_at_work(self._path, error) if concerns_the_file(error) else error)
             except Exception as error:
                 job.fail(error)  # not lost: it is raised where the job is awaited
             finally:

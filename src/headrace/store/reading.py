@@ -102,7 +102,11 @@ class SqliteReader:
 
     async def lanes(self) -> Sequence[LaneAccount]:
         """`in_flight` counts what is sent or taken and not mined, `settled` all that is final."""
-        return await self._reader.run(lambda db: [_lane_account(row) for row in db.execute(_SQL["lanes"])])
+        return await self._reader.run(read_lanes)
+
+
+def read_lanes(db: sqlite3.Connection) -> list[LaneAccount]:
+    return [_lane_account(row) for row in db.execute(_SQL["lanes"])]
 
 
 def _listing(stage: Stage | None, outcome: Outcome | None) -> str:

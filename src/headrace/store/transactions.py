@@ -6,14 +6,15 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.ports import Note, Voyage
+from headrace.core.ports import LaneAccount, Note, Voyage
 from headrace.core.transaction import Settled, Transaction, Void
 from headrace.core.words import Address, ChainId, Nonce, OperationId
 from headrace.store import ledger
 from headrace.store.endings import add_notes
 from headrace.store.machinery import Machinery
 from headrace.store.queries import load_queries
-from headrace.store.rows import operation_from
+from headrace.store.reading import read_lanes
+from headrace.store.rows import id_list, operation_from
 from headrace.store.voyage_rows import in_flight_of, transaction_from
 
 _SQL: Final = load_queries("transactions")
@@ -88,6 +89,30 @@ class SqliteTransactions(Machinery):
     async def release_claims(self, *, chain: ChainId, lane: Address) -> int:
         values = {"chain": chain, "lane": lane}
         return await self._writer.run(lambda db: db.execute(_SQL["release_lane"], values).rowcount)
+
+    async def foreign_lanes(self, *, chain: ChainId, lanes: Collection[Address]) -> Sequence[LaneAccount]:
+        ours = {(chain, lane) for lane in lanes}
+        return await self._reader.run(
+            lambda db: [account for account in _busy_lanes(db) if (account.chain, account.lane) not in ours]
+        )
+
+    async def release_foreign_claims(self, *, chain: ChainId, lanes: Collection[Address]) -> int:
+        values = {"chain": chain, "lanes": id_list(lane.hex().upper() for lane in lanes)}
+        return await self._writer.run(lambda db: db.execute(_SQL["release_foreign_lanes"], values).rowcount)
+
+
+def _busy_lanes(db: sqlite3.Connection) -> list[LaneAccount]:
+    """With claims or unsettled transactions."""
+    claiming = {
+        (ChainId(row["chain"]), Address(row["lane"])) for row in db.execute(_SQL["claiming_lanes"]).fetchall()
+    }
+    known = {(account.chain, account.lane): account for account in read_lanes(db)}
+    busy = [a for key, a in known.items() if a.in_flight or a.mined or key in claiming]
+    # Of a lane that never sealed anything there is no row.
+    return busy + [
+        LaneAccount(chain=chain, lane=lane, next_nonce=Nonce(0), in_flight=0, mined=0, settled=0)
+        for chain, lane in sorted(claiming - set(known))
+    ]
 
 
 def _unsettled(db: sqlite3.Connection, *, chain: ChainId, lane: Address) -> list[Voyage]:

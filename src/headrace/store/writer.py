@@ -2,21 +2,26 @@
 
 Owns      the transaction around the jobs, and a savepoint around each.
 Promises  a job's caller hears yes only after the commit returned; a job that fails changes nothing and hurts
-          nobody else; when the file is the trouble, all of the group fail, and the next group may succeed.
+          nobody else; when the file is the trouble, all of the group fail, and the next group may succeed;
+          somebody else's write transaction is waited for, with a bound.
 Leaves    what a job writes to the ports' files, threads and queues to `store.jobs`.
 """
 
+import logging
 import sqlite3
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from headrace.store.connection import concerns_the_file, file_trouble
+from headrace.store.connection import concerns_the_file, is_locked, trouble_at_work
 from headrace.store.jobs import Job, JobThread
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
 _JOBS_PER_COMMIT_MAX: Final = 1_000
+_BEGINNINGS_MAX: Final = 6  # each waits as long as `store.connection` lets it: half a minute in all
 
 
 class Writer:
@@ -42,7 +47,7 @@ class Writer:
 
     def _commit_together(self, jobs: Sequence[Job]) -> None:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
+            self._begin()
             for job in jobs:
                 self._run_alone(job)
             self._db.execute("COMMIT")
@@ -50,7 +55,18 @@ class Writer:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
             for job in jobs:
-                job.fail(file_trouble(self._path, error))
+                job.fail(trouble_at_work(self._path, error))
+
+    def _begin(self) -> None:
+        for left in reversed(range(_BEGINNINGS_MAX)):
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.Error as error:
+                # Nothing was written yet, and our own loops would end of an error.
+                if not left or not is_locked(error):
+                    raise
+                log.warning("store file %s: %s by another program; %d more tries", self._path, error, left)
 
     def _run_alone(self, job: Job) -> None:
         if job.future.cancelled():

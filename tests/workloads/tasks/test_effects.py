@@ -32,7 +32,7 @@ def failed(operation: Operation, index: int, reason: bytes, *, by: Address = BAT
 
 
 def seen(operation: Operation, *logs: Log) -> Seen:
-    (one,) = workload().effects([operation], receipt(*logs))
+    (one,) = workload().effects([operation], receipt(*logs), called=BATCH_TASK_MANAGER)
     return one
 
 
@@ -74,7 +74,7 @@ def test_a_failed_item_says_why_and_its_neighbours_are_done() -> None:
     first, guilty, last = operations
     logs = [created(first), responded(first), failed(guilty, 1, reason.data), created(last), responded(last)]
 
-    found = workload().effects(operations, receipt(*logs))
+    found = workload().effects(operations, receipt(*logs), called=BATCH_TASK_MANAGER)
     assert found == [Seen(Effect.DONE), Seen(Effect.FAILED, reason), Seen(Effect.DONE)]
 
 
@@ -88,7 +88,7 @@ def test_a_reason_that_cannot_be_read_still_says_that_the_item_failed() -> None:
 
 def test_straight_to_the_task_manager_there_is_no_batch_contract_to_listen_to() -> None:
     create = MADE.operation(CREATE)
-    (found,) = workload(SINGLY).effects([create], receipt(created(create)))
+    (found,) = workload(SINGLY).effects([create], receipt(created(create)), called=TASK_MANAGER)
     assert found == Seen(Effect.DONE)
 
 

@@ -4,6 +4,7 @@ Exit 0: done. 1: it ran, and what it checks does not hold. 2: bad usage or confi
 """
 
 import sys
+from typing import NoReturn
 
 import click
 
@@ -14,7 +15,6 @@ from headrace.app.cli.loadtest import loadtest
 from headrace.app.cli.operator import operator
 from headrace.app.cli.serve import serve
 from headrace.app.cli.status import status
-from headrace.app.settings import BadSettings
 from headrace.core.errors import HeadraceError
 from headrace.core.ports import NodeTrouble
 
@@ -45,19 +45,19 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except BadSettings as bad:
-        _fail([f"{len(bad.problems)} problem(s) in the settings:", *(f"  {p}" for p in bad.problems)])
     except HeadraceError as error:
         problems = error.data.get("problems")
-        lines = [f"  {p}" for p in problems] if isinstance(problems, list) else []
-        _fail([error.message, *lines])
+        if isinstance(problems, list):
+            what = error.message.partition(": ")[0]
+            _fail([f"{what}: {len(problems)} problem(s)", *(f"  {problem}" for problem in problems)])
+        _fail([error.message])
     except NodeTrouble as trouble:
         _fail([f"the chain does not answer: {trouble}"])
     except KeyboardInterrupt:
         sys.exit(130)
 
 
-def _fail(lines: list[str]) -> None:
+def _fail(lines: list[str]) -> NoReturn:
     for line in lines:
         click.echo(line, err=True)
     sys.exit(2)

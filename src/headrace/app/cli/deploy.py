@@ -59,6 +59,11 @@ async def _deploy(
     chain = ChainId(settings.chain.chain_id)
     signers = lane_signers(settings)
     owner = _owner(owner_key_env) if owner_key_env is not None else signers[0]
+    new_operators = _read_operators(operators) if operators is not None else []
+    try:
+        file = deployments.path_of(folder / "deployments", chain=chain, env=env)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--env") from None
     clock = SystemClock()
     node = RpcNode(Endpoints(settings.chain.http, clock=clock))
     try:
@@ -67,12 +72,11 @@ async def _deploy(
                 f"the node is on chain {found}, the settings say {chain}: correct chain_id or the node's URL"
             )
         deployer = Deployer(node, owner, chain=chain, clock=clock, limits=FORKS[settings.chain.fork])
-        file = deployments.path_of(folder / "deployments", chain=chain, env=env)
         await deploy_tasks(
             Plan(
                 owner=owner.address,
                 lanes=[s.address for s in signers],
-                operators=_read_operators(operators) if operators is not None else [],
+                operators=new_operators,
                 direct=not settings.batch_submitter.enabled,
             ),
             deployer=deployer,
@@ -103,11 +107,11 @@ def _read_operators(file: Path) -> "list[NewOperator]":
 
     try:
         entries = tomllib.loads(file.read_text()).get("operators", [])
-    except (OSError, tomllib.TOMLDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadSettings([f"{file}: cannot be read: {error}"]) from None
+    if not isinstance(entries, list) or not entries:
+        raise BadSettings([f"{file}: has no [[operators]]"])
     problems = [p for i, entry in enumerate(entries) for p in _entry_problems(i, entry)]
-    if not entries:
-        problems.append(f"{file}: has no [[operators]]")
     if problems:
         raise BadSettings(problems)
     return [
@@ -132,6 +136,6 @@ def _entry_problems(index: int, entry: object) -> list[str]:
         wrong.append(f"{where}.stake: {stake!r} is no positive whole number")
     if not isinstance(entry.get("keystore"), str):
         wrong.append(f"{where}.keystore: is missing")
-    if entry.get("passphrase_env") not in os.environ:
+    if str(entry.get("passphrase_env")) not in os.environ:
         wrong.append(f"{where}.passphrase_env: names no variable that is set")
     return wrong

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from headrace.app.cli.options import config_option, json_option, settings_path, write_json
+from headrace.app.cli.options import check_writable, config_option, json_option, settings_path, write_json
 
 
 @click.command()
@@ -22,6 +22,7 @@ def inspect(context: click.Context, id: str, config: Path | None, json_file: str
     from headrace.app.settings import load_settings
     from headrace.store import open_reader
 
+    check_writable(json_file)
     settings = load_settings(settings_path(config))
 
     async def read() -> list[Story]:

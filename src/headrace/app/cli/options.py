@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 
 import click
 
-from headrace.chain.hexes import Malformed, read_address
 from headrace.core.words import Address
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -20,6 +19,8 @@ class AddressType(click.ParamType[Address]):
     name = "address"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        from headrace.chain.hexes import Malformed, read_address
+
         if isinstance(value, bytes):
             return Address(value)
         try:
@@ -71,6 +72,6 @@ def check_writable(file: str | None) -> None:
     path = Path(file)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch()
+        path.open("a").close()  # not touch(): a folder can be touched
     except OSError as error:
         raise click.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--json") from None

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import click
 
-from headrace.app.cli.options import config_option, json_option, settings_path, write_json
-from headrace.chain.hexes import address_text
+from headrace.app.cli.options import check_writable, config_option, json_option, settings_path, write_json
 from headrace.core.ports import LaneAccount
 
 
@@ -19,6 +18,7 @@ def status(config: Path | None, json_file: str | None) -> None:
     from headrace.app.settings import load_settings
     from headrace.store import open_reader
 
+    check_writable(json_file)
     settings = load_settings(settings_path(config))
 
     async def read() -> tuple[Mapping[str, int], Sequence[LaneAccount]]:
@@ -36,6 +36,8 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from headrace.chain.hexes import address_text
+
     console = Console()
     operations = Table("operations", "count", title=None)
     for name, count in counts.items():
@@ -49,6 +51,8 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
 
 
 def _as_json(lane: LaneAccount) -> dict[str, object]:
+    from headrace.chain.hexes import address_text
+
     return {
         "lane": address_text(lane.lane),
         "chain_id": lane.chain,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.core.ports.workloads import Call
 from headrace.core.words import (
     Address,
     Attempt,
@@ -92,6 +93,10 @@ class Signer(Protocol):
 
     def sign_again(self, attempt: Attempt, *, fees: Fees) -> Attempt:
         """The same transaction at other fees."""
+        ...
+
+    def call_of(self, attempt: Attempt) -> Call:
+        """What an attempt's bytes call."""
         ...
 
     def sign_no_op(self, *, chain: ChainId, nonce: Nonce, fees: Fees) -> Attempt:

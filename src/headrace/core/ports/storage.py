@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 from headrace.core.operation import Ending, Operation, Return
+from headrace.core.ports.reading import LaneAccount
 from headrace.core.transaction import Settled, Transaction, Void
 from headrace.core.words import (
     Address,
@@ -21,6 +22,7 @@ class Added(Enum):
     SAME = "already here, with this content"
     OTHER_CONTENT = "already here, with other content"
     SUBJECT_TAKEN = "an unfinished operation of this kind has the same subject"
+    NO_PREDECESSOR = "there is no operation that it names in `after`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +35,9 @@ class Note:
 
 class OperationStore(Protocol):
     async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
-        """Saves each that is new; answers for each. An operation whose `after` is not done yet starts WAITING;
-        one whose `after` ended without effect starts and ends as cancelled; an unknown `after` raises KeyError
-        with its id, and saves nothing."""
+        """Saves each that is new; answers for each, and what one of them lacks is no matter of the others. An
+        operation whose `after` is not done yet starts WAITING; one whose `after` ended without effect starts and
+        ends as cancelled (FRESH too: its account tells)."""
         ...
 
     async def claim_ready(
@@ -53,19 +55,25 @@ class OperationStore(Protocol):
     ) -> Sequence[Ending]:
         """Ends some, returns others; an operation that is done stays as it is. Those that waited for one that
         ended without effect end as cancelled; those that waited for one whose effect is there are queued.
-        Answers with every ending it wrote, the cancelled followers included."""
+        Answers with every ending it wrote, the cancelled followers included. A note about an operation that is
+        returned for the reason that it has already is not written again."""
         ...
 
     async def end_overdue(self, *, now: float, head: BlockNumber, chain: ChainId) -> Sequence[Ending]:
         """Ends as expired whatever is not sealed and can no longer land: deadline, deadline_block <= head,
-        wait_until."""
+        wait_until (which does not count while the predecessor is sealed: it may be mined, or again, any time)."""
         ...
 
-    async def cancel(self, operation: OperationId, *, now: float) -> Ending | None:
-        """Ends it as cancelled unless it is sealed or done already (then None)."""
+    async def cancel(self, operation: OperationId, *, now: float) -> Sequence[Ending]:
+        """Ends it as cancelled, and all that come after it, unless it is sealed or done already (then nothing is
+        written). Answers with every ending it wrote, its own first."""
         ...
 
     async def count_ready(self, *, chain: ChainId, workload: str, now: float) -> int: ...
+
+    async def count_backlog(self, *, chain: ChainId) -> int:
+        """Operations that are neither sealed nor done: waiting, queued, at rest, claimed."""
+        ...
 
 
 class TransactionStore(Protocol):
@@ -127,6 +135,15 @@ class TransactionStore(Protocol):
 
     async def release_claims(self, *, chain: ChainId, lane: Address) -> int:
         """After a crash: what was claimed and never sealed is queued again."""
+        ...
+
+    async def foreign_lanes(self, *, chain: ChainId, lanes: Collection[Address]) -> Sequence[LaneAccount]:
+        """Lanes, of any chain, that are not `lanes` of `chain` and have claims or unsettled transactions. One
+        that has neither in flight nor mined has claims only."""
+        ...
+
+    async def release_foreign_claims(self, *, chain: ChainId, lanes: Collection[Address]) -> int:
+        """What lanes other than `lanes` of `chain` have claimed is queued again."""
         ...
 
 

@@ -87,8 +87,9 @@ class Workload(Protocol):
 
     def read_revert(self, data: bytes) -> Revert: ...
 
-    def effects(self, operations: Sequence[Operation], receipt: Receipt) -> Sequence[Seen]:
-        """One for each operation, from the receipt's logs."""
+    def effects(self, operations: Sequence[Operation], receipt: Receipt, *, called: Address) -> Sequence[Seen]:
+        """One for each operation, from the receipt's logs. `called` is the contract that the transaction called,
+        which may be another than today's."""
         ...
 
     def questions(self, operation: Operation, revert: Revert) -> Sequence[Call]:

@@ -55,6 +55,8 @@ CREATE INDEX operations_subject ON operations (subject);
 -- The queue. Who waits or rests is not in it, so a long backlog of either costs a claim nothing.
 CREATE INDEX operations_queue ON operations (chain, workload, seq) WHERE stage = 'queued' AND not_before IS NULL;
 CREATE INDEX operations_resting ON operations (not_before) WHERE stage = 'queued' AND not_before IS NOT NULL;
+-- What is neither sealed nor done, to be counted.
+CREATE INDEX operations_backlog ON operations (chain) WHERE batch_id IS NULL AND outcome IS NULL;
 CREATE INDEX operations_open ON operations (stage) WHERE stage <> 'done';
 CREATE INDEX operations_after ON operations (after) WHERE after IS NOT NULL;
 CREATE INDEX operations_deadline ON operations (chain, deadline)

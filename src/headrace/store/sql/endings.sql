@@ -18,6 +18,9 @@ WHERE id IN (SELECT value FROM json_each(:ids)) AND stage <> 'done'
   AND (:batch_id IS NULL OR batch_id = :batch_id)
 RETURNING id;
 
+-- name: reasons
+SELECT id, reason FROM operations WHERE id IN (SELECT value FROM json_each(:ids));
+
 -- name: hold_unless_predecessor_has_effect
 -- Of those just returned: what they come after is not on the chain (any more).
 UPDATE operations SET stage = 'waiting'

@@ -38,13 +38,17 @@ SELECT
   + (SELECT count(*) FROM operations
      WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain AND workload = :workload);
 
+-- name: count_backlog
+SELECT count(*) FROM operations WHERE chain = :chain AND batch_id IS NULL AND outcome IS NULL;
+
 -- name: release_claimed
 -- As if nothing had happened. Whoever is not claimed (any more) stays where it is.
 UPDATE operations SET stage = 'queued', lane = NULL
 WHERE id IN (SELECT value FROM json_each(:ids)) AND stage = 'claimed';
 
 -- name: end_overdue
--- Ends whatever is not sealed and can no longer land: the coming block is head + 1.
+-- Ends whatever is not sealed and can no longer land: the coming block is head + 1. Who waits for something that is
+-- signed for waits on: that may be mined any time, and was perhaps, before its block was uncled.
 UPDATE operations SET
     stage = 'done', outcome = 'expired', done_at = :now, not_before = NULL,
     reason = CASE
@@ -62,6 +66,7 @@ WHERE seq IN (
     UNION ALL
     SELECT seq FROM operations
     WHERE chain = :chain AND wait_until <= :now AND stage = 'waiting'
+      AND NOT EXISTS (SELECT 1 FROM operations AS p WHERE p.id = operations.after AND p.stage = 'sealed')
 )
 RETURNING id, outcome, reason, revert_data, revert_name, revert_args;
 

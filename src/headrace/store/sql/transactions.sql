@@ -69,3 +69,12 @@ ORDER BY t.seq, members.key;
 -- name: release_lane
 UPDATE operations SET stage = 'queued', lane = NULL
 WHERE stage = 'claimed' AND stage <> 'done' AND chain = :chain AND lane = :lane;
+
+-- name: release_foreign_lanes
+-- Of lanes (in hex) of this chain that are not :lanes, and of every lane of any other chain.
+UPDATE operations SET stage = 'queued', lane = NULL
+WHERE stage = 'claimed' AND stage <> 'done'
+  AND NOT (chain = :chain AND hex(lane) IN (SELECT value FROM json_each(:lanes)));
+
+-- name: claiming_lanes
+SELECT DISTINCT chain, lane FROM operations WHERE stage = 'claimed' AND stage <> 'done';

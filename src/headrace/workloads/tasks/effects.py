@@ -4,10 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from eth_abi.abi import decode as abi_decode
-from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
+from headrace.chain.abi_codec import Undecodable, decode_values
 from headrace.core.ports import Effect, Seen
 from headrace.core.words import Address, Receipt, Revert
 from headrace.workloads.tasks.payload import CREATE, RESPOND, Payload
@@ -28,7 +27,7 @@ class TaskLogs:
     failed: Mapping[int, bytes]
 
 
-def read_logs(receipt: Receipt, *, task_manager: Address, batch_contract: Address | None) -> TaskLogs:
+def read_logs(receipt: Receipt, *, task_manager: Address, batch_contract: Address) -> TaskLogs:
     created: dict[bytes, bytes] = {}
     responded: dict[bytes, bytes] = {}
     failed: dict[int, bytes] = {}
@@ -47,8 +46,8 @@ def read_logs(receipt: Receipt, *, task_manager: Address, batch_contract: Addres
 
 def _reason(data: bytes) -> bytes:
     try:
-        (reason,) = abi_decode(["bytes"], data)
-    except (DecodingError, OverflowError):
+        (reason,) = decode_values(["bytes"], data)
+    except Undecodable:
         return data  # that the item failed is certain; why is shown raw
     return bytes(reason)
 

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from eth_abi.abi import decode as abi_decode
-from eth_abi.exceptions import DecodingError
 from eth_utils.crypto import keccak
 
+from headrace.chain.abi_codec import Undecodable, decode_values
 from headrace.core.operation import Operation
 from headrace.core.ports import Call, Effect, GasGuess, Judgement, Seen
 from headrace.core.words import Address, Receipt, Revert, Verdict
@@ -90,21 +89,18 @@ class Tasks:
         return self._read_revert(data)
 
     def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
-        if self._contracts.batch is None:
-            return {0: revert}
         if revert.selector != BATCH_PARTIAL_FAILURE:
-            return None
+            # A batch may be older than the settings: where several travelled it was no single call.
+            return {0: revert} if self._contracts.batch is None and count == 1 else None
         try:
-            (items,) = abi_decode(["(uint256,bytes32,bytes)[]"], revert.data[4:])
-        except (DecodingError, OverflowError):
+            (items,) = decode_values(["(uint256,bytes32,bytes)[]"], revert.data[4:])
+        except Undecodable:
             return None  # cut short on its way, for one
         failed = {index: self._read_revert(reason) for index, _, reason in items}
         return failed if failed and all(index < count for index in failed) else None
 
-    def effects(self, operations: Sequence[Operation], receipt: Receipt) -> Sequence[Seen]:
-        logs = effects.read_logs(
-            receipt, task_manager=self._contracts.task_manager, batch_contract=self._contracts.batch
-        )
+    def effects(self, operations: Sequence[Operation], receipt: Receipt, *, called: Address) -> Sequence[Seen]:
+        logs = effects.read_logs(receipt, task_manager=self._contracts.task_manager, batch_contract=called)
         items = [(o.form, o.subject, Payload.unpack(o.payload)) for o in operations]
         return effects.seen_in(logs, items, self._read_revert)
 
