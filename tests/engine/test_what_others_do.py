@@ -1,0 +1,109 @@
+"""The chain, its nodes and the settings change under our hands."""
+
+from pathlib import Path
+
+from engine.world import GWEI, LANE, SINGLY, Settings, World, open_world
+from headrace.core.words import Nonce, Outcome
+from headrace.testing.builders import BATCH_TASK_MANAGER
+from headrace.workloads.tasks.payload import CREATE_AND_RESPOND
+
+
+def recorded_by_another(world: World, operation) -> bytes:
+    """Another gateway's transaction that records the very same task."""
+    call = world.gateway.workload.call(CREATE_AND_RESPOND, [operation], strict=False)
+    fees = world.gateway.lane.fees(world.chain.head)
+    return world.stranger.sign(
+        chain=world.chain.id, nonce=Nonce(0), to=call.to, data=call.data, gas_limit=900_000, fees=fees
+    ).raw
+
+
+async def test_a_batch_is_explained_by_its_own_bytes_though_the_settings_have_changed(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operations = [world.made.operation() for _ in range(3)]
+        await world.add(*operations)
+        await world.flush()
+        world.contracts.batch.callers = frozenset()
+        await world.mine()
+        clock, contracts, node = world.clock, world.contracts, world.node
+    # As our own message says: "or set batch_submitter.enabled = false".
+    settings = Settings(contracts=SINGLY)
+    async with open_world(tmp_path, settings=settings, clock=clock, contracts=contracts, node=node) as world:
+        await world.mine(4)
+        assert {await world.stage(o) for o in operations} == {"queued"}
+
+
+async def test_what_another_did_counts_only_once_it_is_final(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        world.clock.advance(12)
+        world.chain.mine(include=[recorded_by_another(world, operation)])
+        await world.saw()
+        await world.add(operation)
+        await world.flush()
+        assert await world.outcome(operation) is None
+        assert "not final yet" in (await world.account(operation)).reason
+
+        world.chain.reorg(1, blocks=2, forget=True)
+        await world.saw()
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_once_it_is_final_it_is_already_done(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        world.clock.advance(12)
+        world.chain.mine(include=[recorded_by_another(world, operation)])
+        await world.saw()
+        await world.add(operation)
+        await world.finish()
+        account = await world.account(operation)
+        assert (account.outcome, account.operation.retries) == (Outcome.ALREADY_DONE, 0)
+        assert world.sent_nonces() == []
+
+
+async def test_a_node_that_is_behind_makes_us_fill_no_nonce_of_the_past(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=1)) as world:
+        await world.add(world.made.operation())
+        await world.finish()
+        late = world.made.operation()
+        world.chain.set_next_base_fee(10_000 * GWEI)
+        await world.add(late)
+        await world.flush()
+
+        async def behind(account: bytes) -> tuple[Nonce, Nonce]:
+            return Nonce(0), Nonce(0)
+
+        honest, world.node.nonces = world.node.nonces, behind  # type: ignore[method-assign]
+        for _ in range(4):
+            world.chain.set_next_base_fee(10_000 * GWEI)
+            await world.mine()
+        world.node.nonces = honest  # type: ignore[method-assign]
+        entry = await world.store.ledger_entry(nonce=Nonce(0), lane=LANE)
+        assert entry is not None
+        assert len(entry.operations) == 1
+
+
+async def test_a_contract_that_does_nothing_any_more_costs_no_more_than_the_retries(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        del world.chain.contracts[BATCH_TASK_MANAGER]  # a call to nothing succeeds, and shows no event
+        await world.add(operation)
+        await world.finish(blocks=60)
+        account = await world.account(operation)
+        assert account.outcome is Outcome.REJECTED
+        assert "gave up after 2 retries" in account.reason
+        assert world.sent_nonces() == [0, 1, 2]
+
+
+async def test_a_batch_that_can_no_longer_land_is_replaced_by_a_no_op_even_at_the_ceiling(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation(deadline=world.clock.now() + 30)
+        await world.add(operation)
+        await world.flush()
+        for _ in range(10):
+            world.chain.set_next_base_fee(10_000 * GWEI)
+            await world.mine()
+        await world.finish(blocks=90)
+        assert await world.outcome(operation) is Outcome.EXPIRED
+        assert world.recorded(operation) == (None, None)
