@@ -3,7 +3,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from eth_utils.crypto import keccak
 
 from headrace.attest import bls
 from headrace.core.errors import FixTheRequest, OtherContent, PolicyRefused, TryLater
@@ -49,7 +48,8 @@ async def test_the_answer_is_a_certificate_that_the_contract_would_take(tmp_path
     assert answer.operation == ID
     task, response, signature = answer.task, answer.response, answer.result.signature_data
     assert (task.policy_client, task.intent, task.created_block) == (CLIENT, REQUEST.intent, 100)
-    assert task.task_id == keccak(CHAIN.to_bytes(32, "big") + TASK_MANAGER + b"order-1")
+    asked = REQUEST.content("newt_createTask")
+    assert task.task_id == keccak(CHAIN.to_bytes(32, "big") + TASK_MANAGER + asked + b"order-1")
     assert (response.task_id, response.intent_hash) == (task.task_id, task.intent.hash())
     signers = [i for i in range(OPERATORS) if address_of(i) in answer.result.signers]
     assert int.from_bytes(signature[96:], "big") == sum(1 << i for i in range(OPERATORS) if i not in signers)
@@ -137,6 +137,14 @@ async def test_the_same_id_gives_the_same_after_a_restart(tmp_path: Path) -> Non
         assert await create(office) == first
         assert office.asked() == 0
         assert office.noticed == []
+
+
+async def test_a_gateway_that_lost_its_store_gives_the_same_request_the_same_task_id(tmp_path: Path) -> None:
+    async with open_office(tmp_path / "lost") as office:
+        first = await create(office)
+        assert (await create(office, "order-2")).task.task_id != first.task.task_id
+    async with open_office(tmp_path / "new", at_block=140) as office:
+        assert (await create(office)).task.task_id == first.task.task_id
 
 
 async def test_without_an_id_each_request_is_one_of_its_own(tmp_path: Path) -> None:

@@ -201,7 +201,14 @@ class Desk:
         self._check(request)
         id = operation if operation is not None else OperationId(uuid4().hex)
         content = request.content(method)
-        case = await self._build(request, id, content, resume=resume)
+        try:
+            case = await self._build(request, id, content, resume=resume)
+        except TryLater:
+            # For want of room no new task is taken; the answer to one that we have is not refused.
+            known = await self._store.evaluation(id) if operation is not None else None
+            if known is None:
+                raise
+            case = _Case.of(known)
         if case.evaluation.content != content:
             raise OtherContent(f"operation_id: {id!r} is already used for something else", operation_id=id)
         return case
@@ -216,7 +223,7 @@ class Desk:
             raise TryLater("the chain has not been reached yet, so a task has no reference block")
         now = self._clock.now()
         task = Task(
-            task_id=self._task_id(id),
+            task_id=self._task_id(id, content),
             policy_client=request.policy_client,
             created_block=head.number,
             threshold_percent=request.threshold_percent,
@@ -244,10 +251,11 @@ class Desk:
             self._beginning -= 1
         return _Case(evaluation, task) if known is None else _Case.of(known)
 
-    def _task_id(self, id: OperationId) -> bytes:
-        # From the caller's id, so that even a gateway that lost its store cannot record the same request twice.
+    def _task_id(self, id: OperationId, content: bytes) -> bytes:
+        # From the caller's id, so that even a gateway that lost its store cannot record the same request twice; and
+        # from what was asked, so that nobody who guesses the id can take the task's place on chain.
         terms = self._terms
-        return keccak(terms.chain.to_bytes(32, "big") + terms.task_manager + id.encode())
+        return keccak(terms.chain.to_bytes(32, "big") + terms.task_manager + content + id.encode())
 
     def _check(self, request: TaskRequest) -> None:
         if request.policy_client not in self._clients:
