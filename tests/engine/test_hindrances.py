@@ -140,11 +140,11 @@ async def test_after_a_flush_that_found_no_room_it_waits_for_the_next_head_and_d
         await world.add(*(world.made.operation() for _ in range(3)))
         assert world.gateway.room.free_gas() > 0
         await world.flush()
-        assert packer.waiting() == 0, "until the next head, or the loop would flush again at once"
+        assert packer.due() == 0, "until the next head, or the loop would flush again at once"
         assert "share of a block is 780000" in (packer.hindrance or "")
         assert (await world.store.counts())["queued"] == 3
         await world.mine()
-        assert packer.waiting() == 3
+        assert packer.due() == 3
 
 
 async def test_the_share_of_a_block_bounds_what_is_in_flight(tmp_path: Path) -> None:

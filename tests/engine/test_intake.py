@@ -45,7 +45,7 @@ async def open_intake(
         intake = Intake(
             store=commits,  # type: ignore[arg-type]
             noticed=world.gateway.packer.noticed,
-            backlog=world.gateway.packer.waiting,
+            backlog=world.gateway.packer.backlog,
             waiting_max=waiting_max,
             backlog_max=backlog_max,
             per_commit_max=per_commit_max,
@@ -67,7 +67,7 @@ async def test_operations_that_arrive_together_share_a_commit_and_each_is_durabl
         commits.opened.set()
         assert await asyncio.gather(*asked) == [Added.FRESH] * 20
         assert commits.sizes == [20]
-        assert world.gateway.packer.waiting() == 20
+        assert world.gateway.packer.due() == 20
         assert [await world.stage(o) for o in operations] == ["queued"] * 20
 
 

@@ -1,10 +1,16 @@
 """The chain, its nodes and the settings change under our hands."""
 
+import asyncio
 from pathlib import Path
 
+import pytest
+
 from engine.world import GWEI, LANE, SINGLY, Settings, World, open_world
-from headrace.core.words import Nonce, Outcome
+from headrace.core.errors import NeedsOperator, TryLater
+from headrace.core.words import Address, Nonce, Outcome
+from headrace.engine.restart import take_over
 from headrace.testing.builders import BATCH_TASK_MANAGER
+from headrace.testing.node_faults import NoNodeFaults, ReadFault
 from headrace.workloads.tasks.payload import CREATE_AND_RESPOND
 
 
@@ -107,3 +113,40 @@ async def test_a_batch_that_can_no_longer_land_is_replaced_by_a_no_op_even_at_th
         await world.finish(blocks=90)
         assert await world.outcome(operation) is Outcome.EXPIRED
         assert world.recorded(operation) == (None, None)
+
+
+async def test_a_lane_that_is_not_configured_any_more_holds_nothing_back_silently(tmp_path: Path) -> None:
+    stranger = Address(b"\x55" * 20)
+    async with open_world(tmp_path) as world:
+        claimed, sealed = world.made.operation(), world.made.operation()
+        await world.add(sealed)
+        await world.flush()
+        await world.add(claimed)
+        await world.store.claim_ready(
+            chain=world.chain.id, lane=LANE, workload="tasks", most=1, now=world.clock.now()
+        )
+        with pytest.raises(NeedsOperator, match=f"0x{LANE.hex()}.*configure them again"):
+            await take_over(chain=world.chain.id, lanes=[stranger], store=world.store)
+        assert await world.stage(claimed) == "queued"
+
+
+async def test_the_backlog_is_bounded_also_while_no_node_answers(tmp_path: Path) -> None:
+    class Down(NoNodeFaults):
+        on = False
+
+        def on_read(self, method: str) -> ReadFault:
+            return ReadFault.TROUBLE if self.on else ReadFault.HONEST
+
+    async with open_world(tmp_path, settings=Settings(backlog_max=10)) as world:
+        faults = Down()
+        world.node.faults = faults
+        await world.mine(4)
+        faults.on = True
+        running = asyncio.create_task(world.gateway.intake.run())
+        with pytest.raises(TryLater, match="10 operations wait"):
+            for _ in range(6):
+                for _ in range(5):
+                    await world.gateway.intake.admit(world.made.operation())
+                await world.flush()
+        running.cancel()
+        assert world.gateway.packer.backlog() == 10

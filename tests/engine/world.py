@@ -234,7 +234,7 @@ def build(
         intake=Intake(
             store=tapped_store,
             noticed=packer.noticed,
-            backlog=packer.waiting,
+            backlog=packer.backlog,
             waiting_max=settings.waiting_max,
             backlog_max=settings.backlog_max,
         ),

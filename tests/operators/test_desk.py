@@ -3,6 +3,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from eth_utils.crypto import keccak
 
 from headrace.attest import bls
 from headrace.core.errors import FixTheRequest, OtherContent, PolicyRefused, TryLater

@@ -1,9 +1,11 @@
 """The gateway's doors on one application: JSON-RPC, WebSocket, health."""
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
 from headrace.api.health import Health
+from headrace.api.origin import SameOrigin
 from headrace.api.rpc import Rpc
 from headrace.api.services import Services
 from headrace.api.ws import Sockets
@@ -20,7 +22,8 @@ def gateway_app(services: Services) -> Starlette:
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
             Route("/", health.front, methods=["GET"]),
-        ]
+        ],
+        middleware=[Middleware(SameOrigin)],
     )
     app.state.rpc, app.state.sockets = rpc, sockets  # for those who count
     return app

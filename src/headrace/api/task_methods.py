@@ -48,7 +48,7 @@ class TaskMethods:
             "reference_block": task.created_block,
             "expiration": response.expire_block,
             "signature_data": hexed(result.signature_data),
-            "operator_errors": [],
+            "operator_errors": list(result.operator_errors),
             "error": None,
             "timestamp": task.timestamp,
             "operation_id": answer.operation,

@@ -28,7 +28,7 @@ from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.packer import Packer
-from headrace.engine.restart import restart_lane
+from headrace.engine.restart import restart_lane, take_over
 from headrace.engine.room import ChainLimits, MostPerForm, Room
 from headrace.engine.simulator import Simulator
 from headrace.engine.watcher import Watcher
@@ -70,7 +70,7 @@ class EngineRoom:
             lane.packer.noticed(count)
 
     def backlog(self) -> int:
-        return max(lane.packer.waiting() for lane in self.lanes)
+        return max(lane.packer.backlog() for lane in self.lanes)
 
     def hindrances(self) -> list[str]:
         """Why operations do not reach the chain now, for people. Empty while all is well."""
@@ -82,6 +82,11 @@ class EngineRoom:
     async def restart(self) -> None:
         """Raises NodeTrouble; NeedsOperator."""
         workloads = {w.name: w for w in self.workloads}
+        await take_over(
+            chain=self.lanes[0].runner.chain,
+            lanes=[lane.runner.address for lane in self.lanes],
+            store=self.store,
+        )
         for lane in self.lanes:
             await restart_lane(
                 lane.runner, store=self.store, node=self.node, clock=self.clock, workloads=workloads

@@ -51,6 +51,7 @@ class Packer:
         self._woken = asyncio.Event()
         self._ready = 0  # a hint: the store knows
         self._ready_since: float | None = None
+        self._backlog = 0
         self._last_flush_at = 0.0
         self.hindrance: str | None = None  # why nothing is being sent, for people
 
@@ -61,9 +62,15 @@ class Packer:
         if count and self._ready == 0:
             self._ready_since = self._clock.now()
         self._ready += count
+        self._backlog += count
         self._woken.set()
 
-    def waiting(self) -> int:
+    def backlog(self) -> int:
+        """Operations that are saved and not sealed: as of the newest head or flush, and what was noticed since."""
+        return self._backlog
+
+    def due(self) -> int:
+        """How many a flush would find, as far as is known; 0 after one that could do nothing."""
         return self._ready
 
     async def saw_head(self, block: Block) -> None:
@@ -85,6 +92,7 @@ class Packer:
         for workload in self._workloads:
             ready += await self._store.count_ready(chain=self._lane.chain, workload=workload.name, now=now)
         self._ready = ready
+        self._backlog = await self._store.count_backlog(chain=self._lane.chain)
         if ready == 0:
             self._ready_since = None
         elif self._ready_since is None:

@@ -5,13 +5,32 @@ Promises  what was sealed is repeated with the same bytes; nonces that others us
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Clock, Node, TransactionStore, Workload
+from headrace.core.words import Address, ChainId
 from headrace.engine.lane_runner import LaneRunner
 
 log = logging.getLogger(__name__)
+
+
+async def take_over(*, chain: ChainId, lanes: Collection[Address], store: TransactionStore) -> None:
+    """What lanes that are not configured any more had claimed is queued again. Raises NeedsOperator where one of
+    them has transactions that are not settled: only its key can finish them."""
+    released = await store.release_foreign_claims(chain=chain, lanes=lanes)
+    if released:
+        log.warning("%d operations that other lanes had claimed are queued again", released)
+    unfinished = [
+        f"0x{lane.lane.hex()} on chain {lane.chain} ({lane.in_flight + lane.mined})"
+        for lane in await store.foreign_lanes(chain=chain, lanes=lanes)
+        if lane.in_flight or lane.mined
+    ]
+    if unfinished:
+        raise NeedsOperator(
+            f"the store has unsettled transactions of lanes that are not configured: {', '.join(unfinished)}; "
+            "configure them again until they are settled (`headrace status` counts them)"
+        )
 
 
 async def restart_lane(

@@ -65,6 +65,7 @@ class Certified(msgspec.Struct, frozen=True, tag=True):
     signature_data: bytes
     signers: tuple[bytes, ...]
     non_signers: tuple[bytes, ...]
+    operator_errors: tuple[dict[str, object], ...] = ()  # why the others did not sign
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True):
@@ -206,7 +207,7 @@ class Desk:
         except TryLater:
             # For want of room no new task is taken; the answer to one that we have is not refused.
             known = await self._store.evaluation(id) if operation is not None else None
-            if known is None:
+            if known is None or (known.result is None and id not in self._running):
                 raise
             case = _Case.of(known)
         if case.evaluation.content != content:
@@ -252,8 +253,8 @@ class Desk:
         return _Case(evaluation, task) if known is None else _Case.of(known)
 
     def _task_id(self, id: OperationId, content: bytes) -> bytes:
-        # From the caller's id, so that even a gateway that lost its store cannot record the same request twice; and
-        # from what was asked, so that nobody who guesses the id can take the task's place on chain.
+        # From the caller's id, so that even a gateway that lost its store cannot record the same request twice;
+        # and from what was asked, so that nobody who guesses the id can take the task's place on chain.
         terms = self._terms
         return keccak(terms.chain.to_bytes(32, "big") + terms.task_manager + content + id.encode())
 
@@ -430,4 +431,5 @@ def _certified(certificate: Certificate) -> Certified:
         signature_data=certificate.signature_data,
         signers=tuple(certificate.signers),
         non_signers=tuple(certificate.non_signers),
+        operator_errors=tuple(error.as_json() for error in certificate.operator_errors),
     )

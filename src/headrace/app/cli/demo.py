@@ -19,6 +19,13 @@ ON_TIME_SHARE = 0.99
 
 @click.command()
 @click.option(
+    "--workload",
+    type=click.Choice(["tasks", "settlement", "calls"]),
+    default="tasks",
+    show_default=True,
+    help="settlement, calls: not in this version.",
+)
+@click.option(
     "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, show_default=True, help="Tasks a second."
 )
 @click.option(
@@ -40,8 +47,9 @@ ON_TIME_SHARE = 0.99
 )
 @click.option(
     "--recording",
-    type=click.Choice(["combined", "separate"]),
-    help="One item creates and responds (combined, the default), or a create and then a respond.",
+    type=click.Choice(["combined", "separate", "committed"]),
+    help="One item creates and responds (combined, the default), or a create and then a respond. "
+    "committed: not in this version.",
 )
 @click.option(
     "--submitter",
@@ -78,11 +86,12 @@ ON_TIME_SHARE = 0.99
 @click.pass_context
 def demo(
     context: click.Context,
+    workload: str,
     rate: float,
     seconds: float,
     block_time: int,
     gas_limit: int,
-    recording: Literal["combined", "separate"] | None,
+    recording: Literal["combined", "separate", "committed"] | None,
     submitter: Literal["batched", "sequential"],
     poison: float,
     on_time: float,
@@ -100,6 +109,10 @@ def demo(
     from headrace.app.load.profile import OpenLoop
     from headrace.app.report import Limits
 
+    if workload != "tasks":
+        raise click.BadParameter(f"this version demonstrates tasks, not {workload} yet", param_hint="--workload")
+    if recording == "committed":
+        raise click.BadParameter("this version records combined or separate", param_hint="--recording")
     if submitter == "sequential" and recording == "combined":
         raise click.BadParameter("the sequential submitter records separately", param_hint="--recording")
     check_writable(json_file)
