@@ -46,6 +46,7 @@ class EngineStore(OperationStore, TransactionStore, Protocol):
 class Lane:
     runner: LaneRunner
     packer: Packer
+    room: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ def build_engine(
             policy=FlushPolicy(mode=submitter.flush, interval_s=submitter.batch_interval_ms / 1000),
             blocks=blocks,
         )
-        return Lane(runner, packer)
+        return Lane(runner, packer, room)
 
     lanes = tuple(
         build_lane(signer, lane.transactions_in_flight_max)

@@ -328,12 +328,15 @@ def _services(
         return await store.cancel(operation, now=clock.now())
 
     async def lanes() -> list[LaneReport]:
-        wanted = {lane.runner.address: lane for lane in engine.lanes}
+        configured = {lane.runner.address: lane for lane in engine.lanes}
         reports = []
         for account in await store.lanes():
-            lane = wanted.get(account.lane)
-            help_wanted = None if lane is None else lane.runner.help_wanted or lane.packer.hindrance
-            reports.append(LaneReport(account=account, help_wanted=help_wanted))
+            lane = configured.get(account.lane)
+            if lane is None:
+                reports.append(LaneReport(account=account))
+                continue
+            help_wanted = lane.runner.help_wanted or lane.packer.hindrance
+            reports.append(LaneReport(account=account, help_wanted=help_wanted, balance_wei=lane.room.balance_wei))
         return reports
 
     return Services(

@@ -458,3 +458,15 @@ def signed(transaction: Transaction) -> InFlight:
             return mined.in_flight
         case _:
             assert_never(transaction)
+
+
+def mined_of(transaction: Transaction) -> Mined | None:
+    match transaction:
+        case Mined():
+            return transaction
+        case Settled(mined=mined):
+            return mined
+        case InFlight() | Taken() | Void():
+            return None
+        case _:
+            assert_never(transaction)

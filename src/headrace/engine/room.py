@@ -135,6 +135,11 @@ class Room:
     # ---- Coin
 
     @property
+    def balance_wei(self) -> int | None:
+        """What the account has at least, when everything in flight costs its most. None: not asked yet."""
+        return self._balance_wei
+
+    @property
     def funds_in_doubt(self) -> bool:
         return self._balance_wei is None or self._balance_wei <= 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from headrace.core.operation import Operation
 from headrace.core.ports import Seen, Workload
-from headrace.core.transaction import InFlight, Mined, Settled, Transaction, signed
+from headrace.core.transaction import InFlight, Mined, Transaction, mined_of, signed
 from headrace.core.words import Address, BlockNumber, Nonce, Receipt
 
 
@@ -48,13 +48,7 @@ class Trip:
 
     @property
     def mined(self) -> Mined | None:
-        match self.transaction:
-            case Mined():
-                return self.transaction
-            case Settled(mined=mined):
-                return mined
-            case _:
-                return None
+        return mined_of(self.transaction)
 
     @property
     def nonce(self) -> Nonce:

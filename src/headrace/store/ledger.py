@@ -12,7 +12,7 @@ from typing import Final
 
 from headrace.core.operation import Ending, Return
 from headrace.core.ports import NonceUsed, NotClaimed
-from headrace.core.transaction import InFlight, Mined, Settled, Transaction, Void
+from headrace.core.transaction import InFlight, Mined, Settled, Transaction, Void, mined_of, signed
 from headrace.core.words import Address, ChainId, Nonce, OperationId, Purpose
 from headrace.store.endings import hold_followers, promote_followers, write_fates
 from headrace.store.queries import load_queries
@@ -20,8 +20,6 @@ from headrace.store.rows import changed_ids, id_list, ids_from
 from headrace.store.voyage_rows import (
     STATE_NAMES,
     attempt_values,
-    in_flight_of,
-    mined_of,
     sealed_values,
     state_values,
 )
@@ -79,7 +77,7 @@ def record(
 ) -> None:
     assert not isinstance(transaction, Settled | Void), "what is final is settled together with its operations"
     saved = _find(db, transaction, chain=chain, lane=lane)
-    assert saved["state"] not in _FINAL, f"nonce {in_flight_of(transaction).nonce} is final: {saved['state']}"
+    assert saved["state"] not in _FINAL, f"nonce {signed(transaction).nonce} is final: {saved['state']}"
     mined = mined_of(transaction)
     news = _changes_the_chain(saved, mined)
     idle = _idle(saved, mined, without_effect) if news else saved["without_effect"]
@@ -102,7 +100,7 @@ def settle(
     mined = mined_of(transaction)
     if saved["state"] in _FINAL:
         same = saved["state"] == STATE_NAMES[type(transaction)] and not _changes_the_chain(saved, mined)
-        assert same, f"nonce {in_flight_of(transaction).nonce} is final already, and otherwise: {saved['state']}"
+        assert same, f"nonce {signed(transaction).nonce} is final already, and otherwise: {saved['state']}"
         return []
     idle = saved["without_effect"] if mined is not None else "[]"
     _save(db, saved, transaction, without_effect=idle, final_at=now)
@@ -113,7 +111,7 @@ def settle(
 
 def _find(db: sqlite3.Connection, transaction: Transaction, *, chain: ChainId, lane: Address) -> sqlite3.Row:
     """The row as it is saved, checked to be about the same transaction."""
-    in_flight = in_flight_of(transaction)
+    in_flight = signed(transaction)
     values = {"chain": chain, "lane": lane, "nonce": in_flight.nonce}
     row: sqlite3.Row | None = db.execute(_SQL["transaction_as_saved"], values).fetchone()
     if row is None:
@@ -137,7 +135,7 @@ def _save(
     without_effect: str,
     final_at: float | None,
 ) -> None:
-    _add_attempts(db, saved["seq"], in_flight_of(transaction), already=saved["attempts"])
+    _add_attempts(db, saved["seq"], signed(transaction), already=saved["attempts"])
     db.execute(
         _SQL["record_transaction"],
         {

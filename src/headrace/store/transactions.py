@@ -7,7 +7,7 @@ from typing import Final
 
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import LaneAccount, Note, Voyage
-from headrace.core.transaction import Settled, Transaction, Void
+from headrace.core.transaction import Settled, Transaction, Void, signed
 from headrace.core.words import Address, ChainId, Nonce, OperationId
 from headrace.store import ledger
 from headrace.store.endings import add_notes
@@ -15,7 +15,7 @@ from headrace.store.machinery import Machinery
 from headrace.store.queries import load_queries
 from headrace.store.reading import read_lanes
 from headrace.store.rows import id_list, operation_from
-from headrace.store.voyage_rows import in_flight_of, transaction_from
+from headrace.store.voyage_rows import transaction_from
 
 _SQL: Final = load_queries("transactions")
 
@@ -43,7 +43,7 @@ class SqliteTransactions(Machinery):
             ledger.seal(
                 db, transaction, chain=chain, lane=lane, workload=workload, form=form, operations=operations
             )
-            add_notes(db, notes, at=in_flight_of(transaction).sealed_at)
+            add_notes(db, notes, at=signed(transaction).sealed_at)
 
         await self._writer.run(seal)
 

@@ -2,9 +2,9 @@
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Final, assert_never
+from typing import Final
 
-from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void
+from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void, mined_of, signed
 from headrace.core.words import (
     Attempt,
     BatchId,
@@ -30,34 +30,9 @@ _NOT_MINED: Final[Values] = dict.fromkeys(
 )
 
 
-def in_flight_of(transaction: Transaction) -> InFlight:
-    """What every state carries: what was sealed, and how its sending went."""
-    match transaction:
-        case InFlight():
-            return transaction
-        case Mined(in_flight=in_flight) | Taken(in_flight=in_flight) | Void(in_flight=in_flight):
-            return in_flight
-        case Settled(mined=mined):
-            return mined.in_flight
-        case _:
-            assert_never(transaction)
-
-
-def mined_of(transaction: Transaction) -> Mined | None:
-    match transaction:
-        case Mined():
-            return transaction
-        case Settled(mined=mined):
-            return mined
-        case InFlight() | Taken() | Void():
-            return None
-        case _:
-            assert_never(transaction)
-
-
 def sealed_values(transaction: Transaction) -> Values:
     """What is written once, when it is sealed."""
-    in_flight = in_flight_of(transaction)
+    in_flight = signed(transaction)
     return {
         "nonce": in_flight.nonce,
         "batch_id": in_flight.batch,
@@ -68,7 +43,7 @@ def sealed_values(transaction: Transaction) -> Values:
 
 def state_values(transaction: Transaction) -> Values:
     """What changes while it lives."""
-    in_flight = in_flight_of(transaction)
+    in_flight = signed(transaction)
     mined = mined_of(transaction)
     return {
         "state": STATE_NAMES[type(transaction)],

@@ -100,12 +100,6 @@ class Stage:
         )
 
 
-async def run_demo(options: DemoOptions, *, base: Path, say: Callable[[str], None]) -> Report:
-    """The report; with `serve` everything stays up until cancelled, after `reported` was called."""
-    async with open_stage(options, base=base, say=say) as stage:
-        return await offer(stage, options)
-
-
 async def offer(stage: Stage, options: DemoOptions) -> Report:
     return await run_load(
         "demo",
