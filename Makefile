@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime node_modules/.installed ## sets up what is missing, then 
 	$(BIN)/headrace demo $(ARGS)
 
 test: $(VENV)/.dev node_modules/.installed ## sets up what is missing, then runs the whole test suite
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n auto $(ARGS)
 
 check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), floors, artifacts fresh, docs links
 	$(BIN)/ruff format --check src tests

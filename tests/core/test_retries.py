@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,10 @@ REVERT = Revert(data=b"\x01\x02\x03\x04", name="Refused")
 
 
 def judged(
-    verdict: Verdict, *, retries: int = 0, costs_retry: bool = False, form: str | None = None
+    verdict: Verdict, *, retries: int = 0, costs_retry: bool = False, form: str | None = None, age_s: float = 1
 ) -> Ending | Return:
     return consequence(
-        operation(retries=retries),
+        replace(operation(retries=retries), received_at=1_000 - age_s),
         verdict,
         reason="why",
         revert=REVERT,
@@ -81,6 +82,11 @@ def test_in_the_same_form_it_rests_first() -> None:
     assert isinstance(returned, Return)
     assert returned.not_before is not None
     assert 1_001 <= returned.not_before <= 1_001.25
+
+
+def test_what_waits_for_long_is_asked_about_less_and_less() -> None:
+    rests = [judged(Verdict.WAIT, age_s=age_s) for age_s in (10, 80, 10_000)]
+    assert [r.not_before for r in rests if isinstance(r, Return)][1:] == [1_010, 1_000 + POLICY.longest_pause_s]
 
 
 @given(st.text(min_size=1, max_size=20), st.integers(0, 10**6))

@@ -150,3 +150,50 @@ async def test_the_backlog_is_bounded_also_while_no_node_answers(tmp_path: Path)
                 await world.flush()
         running.cancel()
         assert world.gateway.packer.backlog() == 10
+
+
+async def test_after_a_reorg_deeper_than_final_the_same_bytes_go_out_again_and_the_lane_goes_on(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=2)) as world:
+        early = [world.made.operation() for _ in range(2)]
+        for operation in early:
+            await world.add(operation)
+            await world.finish()
+        world.chain.reorg(6, blocks=7, forget=True)
+        await world.saw()
+        assert world.recorded(early[0]) == (None, None)
+
+        late = world.made.operation()
+        await world.add(late)
+        await world.finish(blocks=30)
+        assert await world.outcome(late) is Outcome.LANDED
+        assert all(world.recorded(operation) != (None, None) for operation in early), "landed again, same bytes"
+        assert world.gateway.lane.help_wanted is None
+
+
+async def test_while_every_batch_is_refused_it_says_so_at_every_head_and_names_the_fix(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        callers, world.contracts.batch.callers = world.contracts.batch.callers, frozenset()
+        operation = world.made.operation()
+        await world.add(operation)
+        for _ in range(3):
+            await world.flush()
+            await world.mine()
+            assert "Unauthorized" in (world.gateway.packer.hindrance or "")
+            assert "addAuthorized" in (world.gateway.packer.hindrance or "")
+        world.contracts.batch.callers = callers
+        await world.finish()
+        assert world.gateway.packer.hindrance is None
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_a_chain_that_stands_still_is_told(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        await world.mine(4)
+        assert world.gateway.watcher.trouble is None or "no head" in world.gateway.watcher.trouble
+        world.gateway.watcher._trouble = None  # `run` clears it, which nothing does here
+        world.clock.advance(100)
+        assert "no new block for 100 s" in (world.gateway.watcher.trouble or "")
+        await world.mine()
+        assert world.gateway.watcher.trouble is None

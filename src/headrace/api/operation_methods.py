@@ -8,7 +8,7 @@ from typing import Final
 from uuid import uuid4
 
 from headrace.api.fields import Fields, Shape
-from headrace.api.reading import OperationBook, state_of
+from headrace.api.reading import OperationBook, Reading, state_of
 from headrace.api.services import Acceptor, Services, Submission
 from headrace.api.wire import (
     hexed,
@@ -25,7 +25,7 @@ from headrace.core.operation import Account, Ending, Operation, State
 from headrace.core.ports import Added, Evaluation
 from headrace.core.words import OperationId, Outcome
 from headrace.engine.telling import endings_told
-from headrace.operators.desk import result_of
+from headrace.operators.desk import CANCELLED, Failed, result_of
 
 _SUBMIT: Final = Shape("operation_id", "workload", "kind", "payload", "chain_id", "deadline", "after")
 _ONE: Final = Shape("operation_id")
@@ -45,14 +45,19 @@ class OperationMethods:
         return {"operation_id": operation.id, "state": (await self._state(operation, added)).value}
 
     async def get(self, params: object) -> Mapping[str, object]:
-        return self._book.form(await self._book.get(read_one(_ONE.read(params, ""))))
+        operation = read_one(_ONE.read(params, ""))
+        reading = await self._book.get(operation)
+        if isinstance(reading, Evaluation) and await self._services.desk.end_late(reading):
+            reading = await self._book.get(operation)
+        return self._book.form(reading)
 
     async def cancel(self, params: object) -> Mapping[str, object]:
         """The operation as it is now. Twice is once; what is signed cannot be taken back."""
         operation = read_one(_ONE.read(params, ""))
+        await self._services.desk.cancel(operation)
         self._tell(await self._services.cancel(operation))
         reading = await self._book.get(operation)
-        if isinstance(reading, Account) and reading.outcome is Outcome.CANCELLED:
+        if _is_cancelled(reading):
             return self._book.form(reading)
         state = state_of(reading).value
         if isinstance(reading, Evaluation) and state != State.DONE.value:
@@ -155,6 +160,12 @@ class OperationMethods:
                 f"operation_id: {operation!r} is already used for a task request", operation_id=operation
             )
         return operation
+
+
+def _is_cancelled(reading: Reading) -> bool:
+    if isinstance(reading, Account):
+        return reading.outcome is Outcome.CANCELLED
+    return result_of(reading) == Failed(CANCELLED)
 
 
 def read_one(fields: Fields) -> OperationId:

@@ -21,6 +21,10 @@ class TaskDesk(Protocol):
 
     async def send(self, request: TaskRequest, *, operation: OperationId | None) -> Evaluation: ...
 
+    async def cancel(self, operation: OperationId) -> None: ...
+
+    async def end_late(self, evaluation: Evaluation) -> bool: ...
+
 
 class Admission(Protocol):
     """`engine.intake.Intake`."""

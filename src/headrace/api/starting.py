@@ -1,6 +1,6 @@
-"""What the gateway's port answers while the gateway is not there yet: why, and that it is worth coming back.
+"""What the gateway's port answers while the gateway is not there (yet, or any more): why, and to come back.
 
-Owns      the answers before the chain was reached and the lanes were taken up again.
+Owns      the answers before the chain was reached and the lanes were taken up, and while the gateway stops.
 Leaves    everything else to `api.gateway_app`, which takes its place.
 """
 
@@ -16,19 +16,23 @@ RETRY_AFTER_S = 2.0
 
 
 class Front:
-    """The ASGI application of the port: first the starting one, then the real one."""
+    """The ASGI application of the port: the real one, while it is there."""
 
     def __init__(self, reason: Callable[[], str]) -> None:
-        self._app: ASGIApp = _starting(reason)
+        self._app: ASGIApp = _closed_because(reason)
 
     def open(self, app: ASGIApp) -> None:
         self._app = app
+
+    def close(self) -> None:
+        """From now on again nobody is let in; calls that are in go on."""
+        self._app = _closed_because(lambda: "the gateway is stopping")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
 
 
-def _starting(reason: Callable[[], str]) -> Starlette:
+def _closed_because(reason: Callable[[], str]) -> Starlette:
     async def healthz(request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -38,7 +42,7 @@ def _starting(reason: Callable[[], str]) -> Starlette:
     async def rpc(request: Request) -> Response:
         error = {
             "code": -32005,
-            "message": f"the gateway is starting: {reason()}",
+            "message": f"not now: {reason()}",
             "data": {"retry_after_s": RETRY_AFTER_S},
         }
         return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=503)

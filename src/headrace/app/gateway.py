@@ -8,7 +8,7 @@ Promises  the port answers from the first moment (/readyz says what is waited fo
 import asyncio
 import logging
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -76,24 +76,25 @@ async def run_gateway(settings: Settings) -> None:
         listener = stack.enter_context(bound_socket(settings.gateway.host, settings.gateway.port))
         server = GatewayServer(front, grace_s=GRACE_S)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        say_listening(settings.gateway.host, listener)
+        work = _run(settings, store, signers, policies, clock, front, progress)
+        working = asyncio.create_task(work, name="gateway")
         try:
-            say_listening(settings.gateway.host, listener)
-            await _until(stopping, _run(settings, store, signers, policies, clock, front, progress), serving)
+            asked = asyncio.create_task(stopping.wait(), name="stop")
+            await asyncio.wait({working, asked, serving}, return_when=asyncio.FIRST_COMPLETED)
+            asked.cancel()
         finally:
+            log.info("stopping")
+            # The port first: calls under way end with all loops running, new ones are told to come back.
+            front.close()
             server.stop()
             await serving
+            await _ended(working)
 
 
-async def _until(
-    stopping: asyncio.Event, work: Coroutine[object, object, None], serving: asyncio.Task[None]
-) -> None:
-    """Runs `work` until it ends, the server ends, or a stop is asked for."""
-    working = asyncio.create_task(work, name="gateway")
-    asked = asyncio.create_task(stopping.wait(), name="stop")
-    await asyncio.wait({working, asked, serving}, return_when=asyncio.FIRST_COMPLETED)
-    asked.cancel()
+async def _ended(working: asyncio.Task[None]) -> None:
+    """Stops the loops, or tells what they died of."""
     if not working.done():
-        log.info("stopping")
         working.cancel()
     try:
         await working

@@ -101,8 +101,11 @@ def _evaluated(evaluation: Evaluation | None) -> list[Line]:
             text = f"not recorded: {message}"
         case Failed(message=message):
             text = f"not recorded: {message}"
-        case None:
+        case None if evaluation.resume:
             text = "the operators are being asked"
+        case None:
+            # Whether they are being asked just now only the gateway knows; the store does not.
+            text = "no answer yet; if nobody waits for one any more, ask again with the same id"
     return [*lines, Line(at=at, subject=subject, text=text)]
 
 

@@ -52,11 +52,19 @@ def consequence(
                 reason=reason,
                 form=form,
                 retries=spent,
-                not_before=None if form is not None else now + pause_s(operation, spent, policy),
+                not_before=None if form is not None else now + _pause_s(operation, spent, now, policy),
                 revert=revert,
             )
         case _:
             assert_never(verdict)
+
+
+def _pause_s(operation: Operation, spent: int, now: float, policy: RetryPolicy) -> float:
+    """What waits at no cost is asked about less and less: an eighth of its age, within the same bounds."""
+    if spent:
+        return pause_s(operation, spent, policy)
+    age_s = max(now - operation.received_at, 0.0)
+    return max(pause_s(operation, 0, policy), min(age_s / 8, policy.longest_pause_s))
 
 
 def pause_s(operation: Operation, retries: int, policy: RetryPolicy) -> float:

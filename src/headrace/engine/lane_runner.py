@@ -53,6 +53,7 @@ from headrace.engine.trips import Trip
 log = logging.getLogger(__name__)
 
 
+STUCK_AFTER_TIMEOUTS: Final = 4  # receipt time-outs: by then it was replaced several times
 NO_FORM: Final = ""  # of a transaction that carries nothing
 
 
@@ -91,6 +92,7 @@ class LaneRunner:
         self._inquiry = Inquiry(node=node, lane=signer.address)
         self._trips: dict[Nonce, Trip] = {}
         self._head: Block | None = None
+        self._undone: str | None = None  # a nonce that was final here is free again on the chain
         self._gap: Nonce | None = None  # a nonce below ours that the last head's look found unused
 
     # ---- What others ask
@@ -103,8 +105,14 @@ class LaneRunner:
     def help_wanted(self) -> str | None:
         """What a person must do, for the first transaction that says so."""
         for trip in self._in_order():
-            if trip.undecided and (reason := trip.in_flight.help_wanted) is not None:
+            if not trip.undecided:
+                continue
+            if (reason := trip.in_flight.help_wanted) is not None:
                 return f"nonce {trip.nonce}: {reason}"
+            waited_s = self._clock.now() - trip.in_flight.sealed_at
+            if waited_s > STUCK_AFTER_TIMEOUTS * self._policy.reprice_after_s:
+                why = self._undone or "replacements did not help"
+                return f"nonce {trip.nonce} was sealed {waited_s:.0f} s ago and is not mined: {why}"
         return None
 
     def free_transactions(self) -> int:
@@ -327,7 +335,7 @@ class LaneRunner:
         """A nonce below ours that nobody's transaction holds keeps us all waiting: a stranger's, or one of ours
         from a store that was lost, was expected there and never came. Seen at two heads, it is filled."""
         if pending >= first.nonce or pending != latest or pending in self._trips:
-            self._gap = None
+            self._gap = self._undone = None
         elif self._gap != pending:
             self._gap = pending
         else:
@@ -350,12 +358,26 @@ class LaneRunner:
         trip = Trip(transaction, beside.workload, NO_FORM, (), self.address)
         try:
             await self._seal_filler(trip, transaction)
-        except NonceUsed as used:
-            log.warning("lane 0x%s: %s: a node that is behind asked for it", self.address.hex(), used)
+        except NonceUsed:
+            await self._repeat(nonce, block)
             return
         self._trips[nonce] = trip
         async with trip.lock:
             await self._follow(trip, [transactions.Send(attempt)])
+
+    async def _repeat(self, nonce: Nonce, block: Block) -> None:
+        """The ledger has had this nonce for good, and the chain has it free: a node that is behind, or a reorg
+        deeper than our confirmations. Then the same bytes go out again: they are still the only ones for it."""
+        transaction = await self._store.transaction_at(chain=self.chain, lane=self.address, nonce=nonce)
+        if transaction is None or (await self._node.head()).number < block.number:
+            return
+        self._undone = (
+            f"nonce {nonce} was final here and is free on the chain: a reorg deeper than the confirmations (raise "
+            "chains.NAME.confirmations), or another chain; the same bytes are sent again"
+        )
+        log.error("lane 0x%s: %s", self.address.hex(), self._undone)
+        for attempt in transactions.signed(transaction).attempts:
+            await self._node.send(attempt.raw)
 
     async def _seal_filler(self, trip: Trip, transaction: Transaction) -> None:
         await self._store.seal(

@@ -8,6 +8,7 @@ Leaves    the rules to `core.flush` and `core.packing`, transactions to the lane
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Final
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
 from headrace.core.operation import Ending, Operation, Return
@@ -28,6 +29,8 @@ from headrace.engine.simulator import BatchRefused, Sifted, Simulator
 from headrace.engine.telling import endings_told
 
 log = logging.getLogger(__name__)
+
+REMEMBERED_S: Final = 60.0
 
 
 class Packer:
@@ -53,7 +56,17 @@ class Packer:
         self._ready_since: float | None = None
         self._backlog = 0
         self._last_flush_at = 0.0
-        self.hindrance: str | None = None  # why nothing is being sent, for people
+        self._poor: str | None = None  # why nothing can be paid for now
+        self._failed: tuple[str, float] | None = None  # why the last flush could do nothing, and when
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why nothing is being sent, for people. What a flush failed by holds until one succeeds, or until nothing
+        waits any more that could show whether it is mended."""
+        if self._poor is not None or self._failed is None:
+            return self._poor
+        reason, at = self._failed
+        return reason if self._backlog or self._clock.now() - at < REMEMBERED_S else None
 
     # ---- What others tell
 
@@ -78,12 +91,12 @@ class Packer:
         now = self._clock.now()
         overdue = await self._store.end_overdue(now=now, head=block.number, chain=self._lane.chain)
         self._tell(overdue)
-        if self.hindrance is not None or self._room.funds_in_doubt:
+        if self._poor is not None or self._room.funds_in_doubt:
             # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
             try:
-                self.hindrance = self._lane.priced_out(block) or await self._room.unfunded(block)
+                self._poor = self._lane.priced_out(block) or await self._room.unfunded(block)
             except NodeTrouble as trouble:
-                self.hindrance = f"no node answers: {trouble}"
+                self._failed_by(f"no node answers: {trouble}")
         await self.recount()
 
     async def recount(self) -> None:
@@ -149,24 +162,27 @@ class Packer:
         head = self._lane.head
         assert head is not None
         try:
-            self.hindrance = self._lane.priced_out(head) or await self._room.unfunded(head)
-            if self.hindrance is None:
+            self._poor = self._lane.priced_out(head) or await self._room.unfunded(head)
+            if self._poor is None:
                 moved = [await self._flush_workload(workload, head) for workload in self._workloads]
                 self._lead.took(self._clock.now() - started)
                 if any(moved):
+                    self._failed = None
                     return
-                if self._ready:
-                    self.hindrance = self._room.cramped(head)
+                if self._ready and (cramped := self._room.cramped(head)) is not None:
+                    self._failed_by(cramped)
             else:
-                log.warning("lane 0x%s: %s", self._lane.address.hex(), self.hindrance)
+                log.warning("lane 0x%s: %s", self._lane.address.hex(), self._poor)
         except NodeTrouble as trouble:
-            self.hindrance = f"no node answers: {trouble}"
-            log.warning("lane 0x%s: %s", self._lane.address.hex(), trouble)
+            self._failed_by(f"no node answers: {trouble}")
         except BatchRefused as refused:
-            self.hindrance = str(refused)
-            log.error("lane 0x%s: %s", self._lane.address.hex(), refused)
+            self._failed_by(str(refused))
         # Nothing was lost and nothing can be done now. The next head, or the interval, tries again.
         self._ready, self._ready_since = 0, None
+
+    def _failed_by(self, reason: str) -> None:
+        self._failed = (reason, self._clock.now())
+        log.warning("lane 0x%s: %s", self._lane.address.hex(), reason)
 
     async def _flush_workload(self, workload: Workload, head: Block) -> bool:
         """Whether anything left the queue by it."""

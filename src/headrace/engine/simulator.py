@@ -19,8 +19,8 @@ from headrace.engine.judging import Judge
 class BatchRefused(Exception):
     """The contract refuses the batch as such, whatever is in it: a person must act."""
 
-    def __init__(self, revert: Revert) -> None:
-        super().__init__(f"the batch contract refuses every batch: {revert}")
+    def __init__(self, revert: Revert, why: str) -> None:
+        super().__init__(f"the batch contract refuses every batch: {revert}: {why}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ class Simulator:
         if failures is not None:
             return dict(failures)
         if revert.name is not None:
-            raise BatchRefused(revert)
+            raise BatchRefused(revert, workload.judge(operations[0], revert, ()).reason)
         if len(operations) == 1:
             return {0: revert}
         return await self._in_halves(workload, form, operations, head=head)

@@ -19,6 +19,8 @@ log = logging.getLogger(__name__)
 
 # Deeper than any reorg that we settle under; a longer gap is bridged by looking for receipts instead.
 BLOCKS_KEPT = 256
+STANDSTILL_S = 15.0
+STANDSTILL_BLOCKS = 5
 
 
 class Watcher:
@@ -37,15 +39,26 @@ class Watcher:
         self._blocks, self._clock, self._also = blocks, clock, also
         self._canonical: dict[BlockNumber, BlockHash] = {}
         self._newest: BlockNumber | None = None
-        self.trouble: str | None = "no head seen yet"
+        self._trouble: str | None = "no head seen yet"
+
+    @property
+    def trouble(self) -> str | None:
+        """Why we do not know what the chain does, or that it does nothing, for people."""
+        interval = self._blocks.interval_s
+        if self._trouble is not None or interval is None:
+            return self._trouble
+        silent_s = self._clock.now() - self._blocks.seen[-1]
+        if silent_s <= max(STANDSTILL_S, STANDSTILL_BLOCKS * interval):
+            return None
+        return f"no new block for {silent_s:.0f} s, where one came every {interval:.1f} s"
 
     async def run(self) -> None:
         async for head in self._heads:
             try:
                 await self.saw(head)
-                self.trouble = None
+                self._trouble = None
             except NodeTrouble as trouble:
-                self.trouble = str(trouble)
+                self._trouble = str(trouble)
                 log.warning("head %d: %s; the next head catches up", head.number, trouble)
 
     async def saw(self, head: Block) -> None:

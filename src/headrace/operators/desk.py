@@ -9,10 +9,10 @@ Leaves    asking and counting to the aggregator, recording to the engine.
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Literal, Self
+from typing import Final, Literal, Self
 from uuid import uuid4
 
 import msgspec
@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
+
+CANCELLED: Final = "cancelled by the client"
+NOBODY_ASKED_AGAIN: Final = "nobody asked again before the task's creation window closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +187,23 @@ class Desk:
             self._start(_Case.of(evaluation))
         return len(evaluations)
 
+    async def cancel(self, operation: OperationId) -> None:
+        """Ends an evaluation that was given up. One that runs goes on, and so does one that was said yes to.
+        Raises TryLater, NeedsOperator where that cannot be saved."""
+        evaluation = await self._store.evaluation(operation)
+        if evaluation is not None and self._is_given_up(evaluation):
+            await self._fail(_Case.of(evaluation), CANCELLED)
+
+    async def end_late(self, evaluation: Evaluation) -> bool:
+        """Ends one that was given up and whose task can no longer be created: nobody else would. Says whether."""
+        if not self._is_given_up(evaluation) or not self._too_late((case := _Case.of(evaluation)).task):
+            return False
+        try:
+            await self._fail(case, NOBODY_ASKED_AGAIN)
+        except (TryLater, NeedsOperator):  # logged; who only looks is not hindered by a store that is full
+            return False
+        return True
+
     def running(self) -> int:
         return len(self._running)
 
@@ -295,7 +315,10 @@ class Desk:
         known = self._running.get(id)
         if known is not None and not known.work.done():
             return known
-        running = _Running(asyncio.create_task(self._evaluate(case), name=f"evaluation {id}"))
+        return self._run(id, self._evaluate(case))
+
+    def _run(self, id: OperationId, work: Coroutine[object, object, _Outcome]) -> _Running:
+        running = _Running(asyncio.create_task(work, name=f"evaluation {id}"))
         self._running[id] = running
         running.work.add_done_callback(lambda done: self._ended(id, running))
         return running
@@ -312,6 +335,27 @@ class Desk:
             del self._running[operation]
         if not running.work.cancelled() and (error := running.work.exception()) is not None:
             log.error("evaluation %s failed: %s", operation, error)
+
+    def _is_given_up(self, evaluation: Evaluation) -> bool:
+        open_ = evaluation.result is None and not evaluation.resume
+        return open_ and evaluation.operation not in self._running
+
+    async def _fail(self, case: _Case, why: str) -> None:
+        # In the place of an evaluation: whoever asks meanwhile gets this for an answer, and none is under way.
+        ending = self._run(case.evaluation.operation, self._end(case, Failed(why))).work
+        await asyncio.wait({ending})
+        if not ending.cancelled():
+            ending.result()
+
+    async def _end(self, case: _Case, result: Failed) -> _Outcome:
+        await self._conclude(case.evaluation, result, ())
+        stored = await self._store.evaluation(case.evaluation.operation)
+        assert stored is not None
+        final = result_of(stored)  # an answer that was there before stays
+        assert final is not None
+        if final == result:
+            self._tell_result(case.task, result)
+        return _Outcome.of(final)
 
     async def _evaluate(self, case: _Case) -> _Outcome:
         task = case.task

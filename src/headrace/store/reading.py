@@ -7,6 +7,7 @@ from typing import Final
 from headrace.core.errors import FixTheRequest
 from headrace.core.operation import Account, Stage
 from headrace.core.ports import LaneAccount, LedgerEntry, Line
+from headrace.core.transaction import Transaction
 from headrace.core.words import Address, BatchId, ChainId, Nonce, OperationId, Outcome, TxHash
 from headrace.store.accounts import account_from
 from headrace.store.queries import load_queries
@@ -83,6 +84,14 @@ class SqliteReader:
             return _only_entry(db, rows)
 
         return await self._reader.run(read, refusable=True)
+
+    async def transaction_at(self, *, chain: ChainId, lane: Address, nonce: Nonce) -> Transaction | None:
+        def read(db: sqlite3.Connection) -> Transaction | None:
+            rows = db.execute(_SQL["transactions_of_nonce"], {"nonce": nonce, "lane": lane}).fetchall()
+            entry = _only_entry(db, [row for row in rows if row["chain"] == chain])
+            return None if entry is None else entry.transaction
+
+        return await self._reader.run(read)
 
     async def lines(self, subject: str) -> Sequence[Line]:
         values = {"subject": subject}

@@ -129,6 +129,10 @@ class TransactionStore(Protocol):
         Answers as `OperationStore.judge`."""
         ...
 
+    async def transaction_at(self, *, chain: ChainId, lane: Address, nonce: Nonce) -> Transaction | None:
+        """What the ledger has for a nonce, final or not."""
+        ...
+
     async def unsettled(self, *, chain: ChainId, lane: Address) -> Sequence["Voyage"]:
         """Lowest nonce first."""
         ...
