@@ -240,6 +240,30 @@ async def test_a_task_under_evaluation_can_be_cancelled_later(gateway: Gateway) 
     assert (await gateway.call("headrace_cancelOperation", {"operation_id": "one"}))["outcome"] == "cancelled"
 
 
+async def given_up(gateway: Gateway) -> None:
+    """A task request `one` whose caller's time was up."""
+    gateway.keep_operators_quiet()
+    late = await gateway.error("newt_createTask", task_params(operation_id="one", timeout=0))
+    assert late["code"] == -32005
+    assert (await gateway.call("headrace_getOperation", {"operation_id": "one"}))["state"] == "queued"
+
+
+async def test_a_task_that_nobody_waits_for_is_cancelled_at_once(gateway: Gateway) -> None:
+    await given_up(gateway)
+    cancelled = await gateway.call("headrace_cancelOperation", {"operation_id": "one"})
+    assert (cancelled["state"], cancelled["reason"]) == ("done", "cancelled by the client")
+    assert await gateway.call("headrace_cancelOperation", {"operation_id": "one"}) == cancelled
+    assert await gateway.call("headrace_getOperation", {"operation_id": "one"}) == cancelled
+
+
+async def test_a_task_that_nobody_waits_for_expires_with_its_window(gateway: Gateway) -> None:
+    await given_up(gateway)
+    gateway.head = head_at(100 + WINDOWS.creation)
+    found = await gateway.call("headrace_getOperation", {"operation_id": "one"})
+    assert (found["state"], found["outcome"]) == ("done", "expired")
+    assert found["reason"] == "nobody asked again before the task's creation window closed"
+
+
 # ---- Lists
 
 

@@ -5,13 +5,14 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
-from headrace.app.cli import headrace
+from headrace.app.cli.commands import headrace
 from headrace.core.words import OperationId
 from headrace.store import open_store
-from store.made import StillClock, an_operation
+from store.made import CHAIN, LANE, StillClock, an_operation, sealed
 
 COMMANDS = sorted(headrace.commands)
 SETTINGS = """
@@ -25,13 +26,16 @@ key_env = "LANE_KEY"
 """
 
 
-def run(*arguments: str, cwd: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
+def run(
+    *arguments: str, cwd: Path, stdout: int | IO[str] = subprocess.PIPE, **environment: str
+) -> "subprocess.CompletedProcess[str]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("HEADRACE_", "BATCH_SUB"))}
     return subprocess.run(
         [sys.executable, "-m", "headrace", *arguments],
         cwd=cwd,
         env=kept | environment,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=60,
         check=False,
@@ -85,6 +89,12 @@ def test_it_says_its_version(tmp_path: Path) -> None:
         (["deploy"], "--env"),
         (["demo", "--rate", "0"], "--rate"),
         (["demo", "--poison", "91"], "--poison"),
+        (["demo", "--seconds", "nan"], "'--seconds': nan is not a finite number"),
+        (["demo", "--rate", "inf"], "'--rate': inf is not a finite number"),
+        (
+            ["loadtest", "--url", "http://127.0.0.1:1", "--rate", "1", "--seconds", "nan"],
+            "'--seconds': nan is not a finite number",
+        ),
         (
             ["demo", "--recording", "combined", "--submitter", "sequential"],
             "the sequential submitter records separately",
@@ -164,7 +174,40 @@ def test_status_counts_in_a_table_and_as_json(with_operation: Path, tmp_path: Pa
     assert json.loads((tmp_path / "out/status.json").read_text())["operations"]["queued"] == 1
 
 
+async def test_status_shows_the_whole_address_of_a_lane(settings: Path, tmp_path: Path) -> None:
+    async with open_store(settings.with_name("headrace.db"), clock=StillClock()) as store:
+        await sealed(store, 4, "a")
+    answer = run("status", cwd=tmp_path, COLUMNS="40")
+    assert f"lane 0x{LANE.hex()} of chain {CHAIN}: next nonce 5, 1 in flight" in answer.stdout
+
+
+def test_a_result_that_cannot_be_written_is_one_line_and_ends_with_1(with_operation: Path, tmp_path: Path) -> None:
+    for arguments in (["status"], ["inspect", "a"], ["status", "--json", "-"]):
+        with Path("/dev/full").open("w") as full:
+            answer = run(*arguments, cwd=tmp_path, stdout=full)
+        assert answer.returncode == 1
+        assert answer.stderr == "[Errno 28] No space left on device\n"
+
+
+def test_ctrl_c_while_modules_are_loaded_ends_it_silently(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")  # found first: it is in PYTHONPATH
+    answer = run("status", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert (answer.returncode, answer.stdout, answer.stderr) == (130, "", "")
+
+
 # ---- Before any work
+
+
+@pytest.mark.parametrize("in_the_way", [".headrace", ".headrace/latest/file"])
+def test_a_demo_that_can_keep_no_files_says_where(tmp_path: Path, in_the_way: str) -> None:
+    file = tmp_path / in_the_way
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.touch()
+    answer = run("demo", cwd=tmp_path)
+    assert answer.returncode == 2
+    assert f"the demo keeps its files in {tmp_path / '.headrace'}" in answer.stderr
+    assert len(answer.stderr.splitlines()) == 1
+    assert file.exists()
 
 
 @pytest.mark.parametrize("file", ["a-folder", "a-file/report.json"])

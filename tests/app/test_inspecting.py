@@ -131,14 +131,16 @@ async def test_what_was_cancelled_says_so(store: SqliteStore) -> None:
 # ---- A task request
 
 
-async def begun(store: SqliteStore, id: str = "a", result: Result | None = None) -> Evaluation:
+async def begun(
+    store: SqliteStore, id: str = "a", result: Result | None = None, *, resume: bool = True
+) -> Evaluation:
     evaluation = Evaluation(
         operation=OperationId(id),
         content=digest("asked", id),
         subject=digest("subject of", id),
         request=b"",
         task=b"a task",
-        resume=True,
+        resume=resume,
         received_at=NOW - 1,
     )
     await store.begin_evaluation(evaluation)
@@ -155,6 +157,12 @@ async def test_a_task_that_is_being_asked_about_says_so(store: SqliteStore) -> N
     assert lines[0] == "operation a: not recorded on chain"
     assert lines[1].endswith(f"asked for; task 0x{SUBJECT.hex()} built and saved")
     assert lines[2].endswith("the operators are being asked")
+
+
+async def test_a_task_whose_caller_may_have_left_says_how_it_goes_on(store: SqliteStore) -> None:
+    await begun(store, resume=False)
+    line = "no answer yet; if nobody waits for one any more, ask again with the same id"
+    assert (await story("a", store)).endswith(line)
 
 
 @pytest.mark.parametrize(

@@ -102,3 +102,35 @@ async def misjudged_in(reader, chain) -> list[str]:
                 wrong.append(account.operation.id)
         if cursor is None:
             return wrong
+
+
+async def test_stopped_under_load_it_answers_what_it_took_and_goes_on_after_a_start(play):
+    play = play.but(profile=OpenLoop(rate_per_s=20, seconds=6))
+    counting = Counting()
+    async with play.stage() as stage, asyncio.TaskGroup() as running:
+
+        async def stop_and_start() -> None:
+            await counting.reached(KILLS_AT[0])
+            stage.gateway.process.terminate()
+            assert await stage.gateway.ended() == 0
+            await hold(running, stage)
+
+        stopping = running.create_task(stop_and_start(), name="stop and start")
+        report = await run_load(
+            "loadtest",
+            stage.target(batched=True),
+            play.demo.profile,
+            stage.clients,
+            deployment=Deployment(),
+            limits=play.demo.limits,
+            on_counts=counting,
+        )
+        await stopping
+        said = stage.scene.log("gateway").read_text()
+        for task in asyncio.all_tasks():
+            if task.get_name() == "gateway again":
+                task.cancel()
+
+    assert report["outcomes"]["on_time"] == report["accepted"]
+    assert report["unanswered"] == 0
+    assert "Traceback" not in said and "ERROR" not in said

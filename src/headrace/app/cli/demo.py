@@ -1,6 +1,7 @@
 """`headrace demo`"""
 
 import asyncio
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -8,10 +9,10 @@ from typing import TYPE_CHECKING, Literal
 import click
 import uvloop
 
-from headrace.app.cli.options import check_writable, json_option, write_json
+from headrace.app.cli.options import FiniteRange, check_writable, json_option, write_json
 
 if TYPE_CHECKING:
-    from headrace.app.demo.run import DemoOptions
+    from headrace.app.demo.run import DemoOptions, Stage
     from headrace.app.report_shape import Report
 
 ON_TIME_SHARE = 0.99
@@ -26,11 +27,11 @@ ON_TIME_SHARE = 0.99
     help="settlement, calls: not in this version.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(min=0, min_open=True), default=20.0, show_default=True, help="Tasks a second."
+    "--rate", type=FiniteRange(min=0, min_open=True), default=20.0, show_default=True, help="Tasks a second."
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=20.0,
     show_default=True,
     help="How long tasks are offered.",
@@ -60,7 +61,7 @@ ON_TIME_SHARE = 0.99
 )
 @click.option(
     "--poison",
-    type=click.FloatRange(0, 90),
+    type=FiniteRange(0, 90),
     default=0.0,
     show_default=True,
     metavar="PERCENT",
@@ -68,14 +69,14 @@ ON_TIME_SHARE = 0.99
 )
 @click.option(
     "--on-time",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=60.0,
     show_default=True,
     help="Seconds from request to block that count as on time.",
 )
 @click.option(
     "--late-limit",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=180.0,
     show_default=True,
     help="Seconds after the last request at which the run ends.",
@@ -127,28 +128,47 @@ def demo(
         serve=serve,
         seed=seed,
     )
+    # As Ctrl-C: the processes are ended and the chain's folder is removed.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     if not uvloop.run(_run(options, json_file)):
         context.exit(1)
 
 
 async def _run(options: "DemoOptions", json_file: str | None) -> bool:
     """Whether what the demo checks holds."""
+    from headrace.app.demo.dying import first_death
     from headrace.app.demo.processes import DidNotStart
-    from headrace.app.demo.run import offer, open_stage
+    from headrace.app.demo.run import open_stage
     from headrace.testing.anvil import AnvilFailed, AnvilMissing
 
     try:
         async with open_stage(options, base=Path.cwd(), say=_say) as stage:
-            _say(f"load: {options.profile.requests} tasks")
-            report = await offer(stage, options)
-            problems = _problems(report)
-            _show(report, problems, json_file)
-            _say(f"any task's story: headrace inspect TASK_ID --config {stage.scene.settings}")
-            if options.serve:
-                _say(f"gateway {stage.gateway.url}/rpc, chain {stage.chain.http_url}; Ctrl-C ends it all")
-                await asyncio.Event().wait()
+            playing = asyncio.create_task(_play(stage, options, json_file), name="demo")
+            death = asyncio.create_task(first_death(stage), name="deaths")
+            try:
+                await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
+                if not playing.done():
+                    raise click.ClickException(death.result())
+                return playing.result()
+            finally:
+                playing.cancel()
+                death.cancel()
+                await asyncio.gather(playing, death, return_exceptions=True)
     except (AnvilMissing, AnvilFailed, DidNotStart) as error:
         raise click.ClickException(str(error)) from None
+
+
+async def _play(stage: "Stage", options: "DemoOptions", json_file: str | None) -> bool:
+    from headrace.app.demo.run import offer
+
+    _say(f"load: {options.profile.requests} tasks")
+    report = await offer(stage, options)
+    problems = _problems(report)
+    _show(report, problems, json_file)
+    _say(f"any task's story: headrace inspect TASK_ID --config {stage.scene.settings}")
+    if options.serve:
+        _say(f"gateway {stage.gateway.url}/rpc, chain {stage.chain.http_url}; Ctrl-C ends it all")
+        await asyncio.Event().wait()
     return not problems
 
 

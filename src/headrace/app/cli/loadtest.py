@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 import click
 import uvloop
 
-from headrace.app.cli.options import AddressType, check_writable, config_option, json_option, write_json
+from headrace.app.cli.options import (
+    AddressType,
+    FiniteRange,
+    check_writable,
+    config_option,
+    json_option,
+    write_json,
+)
 from headrace.core.words import Address
 
 if TYPE_CHECKING:
@@ -20,13 +27,13 @@ ON_TIME_SHARE = 0.99
 
 @click.command()
 @click.option("--url", required=True, help="The gateway, e.g. http://127.0.0.1:8645.")
-@click.option("--seconds", type=click.FloatRange(min=0, min_open=True), required=True)
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Tasks a second, whatever the answers.")
+@click.option("--seconds", type=FiniteRange(min=0, min_open=True), required=True)
+@click.option("--rate", type=FiniteRange(min=0, min_open=True), help="Tasks a second, whatever the answers.")
 @click.option("--users", type=click.IntRange(min=1), help="People who wait for each answer.")
-@click.option("--spawn-rate", type=click.FloatRange(min=0, min_open=True), default=10.0, show_default=True)
+@click.option("--spawn-rate", type=FiniteRange(min=0, min_open=True), default=10.0, show_default=True)
 @click.option(
     "--pacing",
-    type=click.FloatRange(min=0),
+    type=FiniteRange(min=0),
     default=15.0,
     show_default=True,
     help="Seconds between a user's requests.",
@@ -41,8 +48,8 @@ ON_TIME_SHARE = 0.99
     help="A policy client to ask for (repeatable). Default: the settings' policies.",
 )
 @click.option("--send", is_flag=True, help="newt_sendTask instead of newt_createTask.")
-@click.option("--on-time", type=click.FloatRange(min=0, min_open=True), default=60.0, show_default=True)
-@click.option("--late-limit", type=click.FloatRange(min=0), default=180.0, show_default=True)
+@click.option("--on-time", type=FiniteRange(min=0, min_open=True), default=60.0, show_default=True)
+@click.option("--late-limit", type=FiniteRange(min=0), default=180.0, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
     "--journal",

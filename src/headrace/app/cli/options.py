@@ -1,6 +1,7 @@
 """Options that several commands share, and where a command looks for settings that nobody named."""
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,6 +28,16 @@ class AddressType(click.ParamType[Address]):
             return read_address(value, "address")
         except Malformed as error:
             self.fail(str(error), param, ctx)
+
+
+class FiniteRange(click.FloatRange):
+    """Neither nan nor infinite, which compare as if they were in range."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
 
 
 def config_option(command: F) -> F:

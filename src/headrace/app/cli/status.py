@@ -43,11 +43,11 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
     for name, count in counts.items():
         operations.add_row(name, str(count))
     console.print(operations)
-    table = Table("lane", "chain", "next nonce", "in flight", "mined", "settled")
-    for lane in lanes:
-        numbers = (lane.chain, lane.next_nonce, lane.in_flight, lane.mined, lane.settled)
-        table.add_row(address_text(lane.lane), *map(str, numbers))
-    console.print(table)
+    for lane in lanes:  # a line, not a table: an address is worth nothing when it is cut
+        click.echo(
+            f"lane {address_text(lane.lane)} of chain {lane.chain}: next nonce {lane.next_nonce}, "
+            f"{lane.in_flight} in flight, {lane.mined} mined, {lane.settled} settled"
+        )
 
 
 def _as_json(lane: LaneAccount) -> dict[str, object]:

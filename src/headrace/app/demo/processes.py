@@ -1,6 +1,7 @@
 """Processes of ours that listen on a port: started, logged to a file, ended by their own pid."""
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
@@ -24,6 +25,7 @@ class Listening:
     url: str
     pid: int
     process: asyncio.subprocess.Process
+    log: Path
 
     async def ended(self) -> int:
         return await self.process.wait()
@@ -41,7 +43,7 @@ async def start_listening(
         with log.open("ab") as file:
             writing = asyncio.create_task(_copy(process.stdout, file.fileno()), name=f"log of {name}")
             try:
-                yield Listening(name, url, process.pid, process)
+                yield Listening(name, url, process.pid, process, log)
             finally:
                 writing.cancel()
                 await asyncio.gather(writing, return_exceptions=True)
@@ -66,7 +68,9 @@ async def _first_line(name: str, stdout: asyncio.StreamReader, within_s: float, 
 
 async def _copy(stdout: asyncio.StreamReader, file: int) -> None:
     while chunk := await stdout.read(1 << 16):
-        os.write(file, chunk)
+        # Without a log the process goes on; with a full pipe it would stand still.
+        with contextlib.suppress(OSError):
+            os.write(file, chunk)
 
 
 async def until_ready(gateway: Listening, *, within_s: float = 60.0) -> None:

@@ -16,6 +16,7 @@ from typing import Final
 from headrace.attest import bls
 from headrace.attest.keystore import write_keystore
 from headrace.chain.hexes import address_text
+from headrace.core.errors import NeedsOperator
 from headrace.core.words import Address
 from headrace.operators.policies import policy_id
 from headrace.testing.keys import TestKey, keys_from_seed
@@ -102,17 +103,28 @@ class Scene:
 
 
 def new_scene(base: Path) -> Scene:
-    """A fresh folder under `base`/.headrace/runs; `base`/.headrace/latest points to it; old ones are removed."""
-    runs = base / ".headrace" / "runs"
+    """A fresh folder under `base`/.headrace/runs; `base`/.headrace/latest points to it; old ones are removed.
+
+    Raises NeedsOperator where files cannot be made there."""
+    try:
+        return Scene(_new_folder(base / ".headrace"), secrets.token_hex(16))
+    except OSError as error:
+        raise NeedsOperator(
+            f"{error.filename}: {error.strerror}: the demo keeps its files in {base / '.headrace'}; make room for "
+            "it there, or run it in another folder"
+        ) from None
+
+
+def _new_folder(home: Path) -> Path:
+    latest, runs = home / "latest", home / "runs"
+    latest.unlink(missing_ok=True)
     folder = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
     folder.mkdir(parents=True)
-    latest = base / ".headrace" / "latest"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(folder.relative_to(latest.parent))
+    latest.symlink_to(folder.relative_to(home))
     for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
         if not _is_running(old):
             shutil.rmtree(old, ignore_errors=True)
-    return Scene(folder, secrets.token_hex(16))
+    return folder
 
 
 def _is_running(folder: Path) -> bool:

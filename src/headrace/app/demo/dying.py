@@ -1,0 +1,36 @@
+"""Notices that a part of a demo ended by itself: gateway, operator, proxy or chain."""
+
+import asyncio
+from typing import Final
+
+import psutil
+
+from headrace.app.demo.processes import Listening
+from headrace.app.demo.run import Stage
+
+LOOK_EVERY_S: Final = 0.5
+
+
+async def first_death(stage: Stage) -> str:
+    """Waits for the first to end, and says which, in words."""
+    parts = [_listening(part) for part in (stage.gateway, *stage.operators)]
+    parts += [_process("the chain (anvil)", stage.chain.pid), _process("the proxy", stage.proxy.pid)]
+    watches = [asyncio.create_task(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)
+        return next(watch.result() for watch in watches if watch in done)
+    finally:
+        for watch in watches:
+            watch.cancel()
+
+
+async def _listening(part: Listening) -> str:
+    code = await part.ended()
+    return f"{part.name} ended with {code} while it was needed; its log: {part.log}"
+
+
+async def _process(name: str, pid: int) -> str:
+    # All that is known of it is its pid, which is reaped by the loop as soon as it ends.
+    while psutil.pid_exists(pid):
+        await asyncio.sleep(LOOK_EVERY_S)
+    return f"{name}, process {pid}, ended while it was needed; it keeps no log"
