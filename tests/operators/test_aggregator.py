@@ -466,3 +466,16 @@ async def test_whatever_operators_do_the_end_is_right_and_nothing_is_left(
         case NoQuorum():
             assert not reaches("honest")
             assert not reaches("other")
+
+
+async def test_that_no_quorum_comes_any_more_is_told_until_one_comes() -> None:
+    silent = answering(None, ERROR, ERROR, ERROR)
+    async with aggregator_of(*silent) as aggregator:
+        for _ in range(3):
+            assert aggregator.hindrance is None
+            with pytest.raises(NoQuorum):
+                await collect(aggregator)
+        assert "no quorum 3 times in a row" in (aggregator.hindrance or "")
+        aggregator.replace_members([make_member(1)])
+        assert isinstance(await collect(aggregator), Certificate)
+        assert aggregator.hindrance is None

@@ -182,7 +182,9 @@ async def _run(
             for index, lane in enumerate(engine.lanes):
                 loops.create_task(lane.packer.run(), name=f"packer {index}")
             front.open(
-                gateway_app(_services(settings, store, engine, registry, intake, desk, topics, found, clock))
+                gateway_app(
+                    _services(settings, store, engine, registry, aggregator, intake, desk, topics, found, clock)
+                )
             )
             log.info("%d evaluations resumed", await desk.resume())
 
@@ -317,6 +319,7 @@ def _services(
     store: SqliteStore,
     engine: EngineRoom,
     registry: RegistryWatch,
+    aggregator: Aggregator,
     intake: Intake,
     desk: Desk,
     topics: Topics,
@@ -327,6 +330,10 @@ def _services(
 
     async def cancel(operation: OperationId) -> Sequence[Ending]:
         return await store.cancel(operation, now=clock.now())
+
+    def readiness() -> list[str]:
+        others = (registry.hindrance, aggregator.hindrance)
+        return [*engine.hindrances(), *(reason for reason in others if reason is not None)]
 
     async def lanes() -> list[LaneReport]:
         configured = {lane.runner.address: lane for lane in engine.lanes}
@@ -355,7 +362,7 @@ def _services(
         reader=store,
         evaluations=store,
         topics=topics,
-        readiness=lambda: [*engine.hindrances(), *([registry.hindrance] if registry.hindrance else [])],
+        readiness=readiness,
         lanes=lanes,
         clock=clock,
         chain=ChainId(settings.chain.chain_id),

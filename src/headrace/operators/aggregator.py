@@ -31,6 +31,7 @@ from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_dig
 __all__ = ["Aggregator", "Certificate", "Member", "NoQuorum", "OperatorError", "Refusal"]
 
 REMEMBERED_MAX: Final = 16_384
+MISSED_IN_A_ROW: Final = 3
 
 
 class Aggregator:
@@ -50,11 +51,19 @@ class Aggregator:
         self._chain, self._task_manager = chain, task_manager
         self._clock = clock
         self._slots_max, self._slots = slots_max, 0
+        self._missed, self._why_missed = 0, ""  # quorums, since the last answer
         self._scheme = scheme
         self._membership = Membership(members, scheme)
         self._checker = Checker()
         self._remembered: OrderedDict[tuple[bytes, Address], bytes] = OrderedDict()
         self._offences: Counter[tuple[Address, str]] = Counter()
+
+    @property
+    def hindrance(self) -> str | None:
+        """That the operators give no quorum any more, for people: so it was with the last few tasks."""
+        if self._missed < MISSED_IN_A_ROW:
+            return None
+        return f"the operators gave no quorum {self._missed} times in a row: {self._why_missed}"
 
     @property
     def slots_in_use(self) -> int:
@@ -87,11 +96,13 @@ class Aggregator:
         collection = _Collection(task, self._membership, self)
         try:
             end = await collection.run(deadline)
-        except NoQuorum:
+        except NoQuorum as none:
+            self._missed, self._why_missed = self._missed + 1, none.message
             self._remember(collection)
             raise
         finally:
             self._slots -= 1
+        self._missed = 0
         if isinstance(end, Refusal):
             self._remember(collection)
         return end
