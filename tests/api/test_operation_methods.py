@@ -1,12 +1,15 @@
 """headrace_submit, get, cancel, list and lanes, on a real store."""
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
 from api.ferry import Ferry
-from api.gateway import Gateway, submission, task_params, until
+from api.gateway import HEAD, WINDOWS, Gateway, submission, task_params, until
 from headrace.api.topics import operation_topic
 from headrace.core.ports import OperationNews
-from headrace.core.words import OperationId, Outcome, Revert
+from headrace.core.words import BlockNumber, OperationId, Outcome, Revert
 from headrace.workloads.tasks.payload import KINDS
 from operators.builders import CHAIN
 
@@ -241,10 +244,12 @@ async def test_a_task_under_evaluation_can_be_cancelled_later(gateway: Gateway) 
 
 
 async def given_up(gateway: Gateway) -> None:
-    """A task request `one` whose caller's time was up."""
+    """A task request `one` whose caller hung up."""
     gateway.keep_operators_quiet()
-    late = await gateway.error("newt_createTask", task_params(operation_id="one", timeout=0))
-    assert late["code"] == -32005
+    waiting = asyncio.create_task(gateway.call("newt_createTask", task_params(operation_id="one")))
+    await until(lambda: gateway.desk.running() == 1)
+    waiting.cancel()
+    await until(lambda: gateway.desk.running() == 0)
     assert (await gateway.call("headrace_getOperation", {"operation_id": "one"}))["state"] == "queued"
 
 
@@ -258,7 +263,7 @@ async def test_a_task_that_nobody_waits_for_is_cancelled_at_once(gateway: Gatewa
 
 async def test_a_task_that_nobody_waits_for_expires_with_its_window(gateway: Gateway) -> None:
     await given_up(gateway)
-    gateway.head = head_at(100 + WINDOWS.creation)
+    gateway.head = replace(HEAD, number=BlockNumber(HEAD.number + WINDOWS.creation))
     found = await gateway.call("headrace_getOperation", {"operation_id": "one"})
     assert (found["state"], found["outcome"]) == ("done", "expired")
     assert found["reason"] == "nobody asked again before the task's creation window closed"

@@ -90,7 +90,9 @@ def test_it_says_its_version(tmp_path: Path) -> None:
         (["demo", "--rate", "0"], "--rate"),
         (["demo", "--poison", "91"], "--poison"),
         (["demo", "--seconds", "nan"], "'--seconds': nan is not a finite number"),
-        (["demo", "--rate", "inf"], "'--rate': inf is not a finite number"),
+        (["demo", "--rate", "inf"], "'--rate': inf is not in the range"),
+        (["demo", "--on-time", "inf"], "'--on-time': inf is not a finite number"),
+        (["demo", "--rate", "1e308", "--seconds", "1e308"], "'--rate'"),
         (
             ["loadtest", "--url", "http://127.0.0.1:1", "--rate", "1", "--seconds", "nan"],
             "'--seconds': nan is not a finite number",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 import uvloop
 
-from headrace.app.cli.options import FiniteRange, check_writable, json_option, write_json
+from headrace.app.cli.options import LOAD_RANGE, FiniteRange, check_writable, json_option, write_json
 
 if TYPE_CHECKING:
     from headrace.app.demo.run import DemoOptions, Stage
@@ -26,12 +26,10 @@ ON_TIME_SHARE = 0.99
     show_default=True,
     help="settlement, calls: not in this version.",
 )
-@click.option(
-    "--rate", type=FiniteRange(min=0, min_open=True), default=20.0, show_default=True, help="Tasks a second."
-)
+@click.option("--rate", type=LOAD_RANGE, default=20.0, show_default=True, help="Tasks a second.")
 @click.option(
     "--seconds",
-    type=FiniteRange(min=0, min_open=True),
+    type=LOAD_RANGE,
     default=20.0,
     show_default=True,
     help="How long tasks are offered.",

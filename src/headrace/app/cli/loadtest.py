@@ -7,6 +7,7 @@ import click
 import uvloop
 
 from headrace.app.cli.options import (
+    LOAD_RANGE,
     AddressType,
     FiniteRange,
     check_writable,
@@ -27,8 +28,8 @@ ON_TIME_SHARE = 0.99
 
 @click.command()
 @click.option("--url", required=True, help="The gateway, e.g. http://127.0.0.1:8645.")
-@click.option("--seconds", type=FiniteRange(min=0, min_open=True), required=True)
-@click.option("--rate", type=FiniteRange(min=0, min_open=True), help="Tasks a second, whatever the answers.")
+@click.option("--seconds", type=LOAD_RANGE, required=True)
+@click.option("--rate", type=LOAD_RANGE, help="Tasks a second, whatever the answers.")
 @click.option("--users", type=click.IntRange(min=1), help="People who wait for each answer.")
 @click.option("--spawn-rate", type=FiniteRange(min=0, min_open=True), default=10.0, show_default=True)
 @click.option(

@@ -40,6 +40,10 @@ class FiniteRange(click.FloatRange):
         return number
 
 
+# Of a rate and of seconds: their product is a number of requests that can be counted.
+LOAD_RANGE = FiniteRange(min=0, max=1_000_000, min_open=True)
+
+
 def config_option(command: F) -> F:
     return click.option(
         "--config",

@@ -31,6 +31,6 @@ async def _listening(part: Listening) -> str:
 
 async def _process(name: str, pid: int) -> str:
     # All that is known of it is its pid, which is reaped by the loop as soon as it ends.
-    while psutil.pid_exists(pid):
+    while psutil.pid_exists(pid):  # noqa: ASYNC110 - nothing tells us
         await asyncio.sleep(LOOK_EVERY_S)
     return f"{name}, process {pid}, ended while it was needed; it keeps no log"
