@@ -12,7 +12,7 @@ from headrace.core.errors import FixTheRequest
 from headrace.core.ports import Evaluation, Note
 from headrace.core.transaction import Settled, Taken, Void
 from headrace.core.words import BlockNumber, OperationId, Outcome, Purpose, Revert
-from headrace.operators.desk import Certified, Failed, Refused, Result
+from headrace.operators.evaluation import Certified, Failed, Refused, Result
 from headrace.store import SqliteStore, open_reader, open_store
 from store.made import (
     CHAIN,

@@ -16,7 +16,8 @@ from headrace.operators import desk as desks
 from headrace.operators.aggregator import Aggregator
 from headrace.operators.answers import Answer, Question
 from headrace.operators.clients import InProcessOperator
-from headrace.operators.desk import Desk, TaskRequest, Terms
+from headrace.operators.desk import Desk, Terms
+from headrace.operators.evaluation import TaskRequest
 from headrace.store import SqliteStore, open_store
 from headrace.testing.clock import HandClock
 from headrace.workloads.tasks.operations import Windows

@@ -10,7 +10,7 @@ from headrace.core.errors import FixTheRequest, OtherContent, PolicyRefused, Try
 from headrace.core.operation import Stage
 from headrace.core.ports import EvaluationNews
 from headrace.core.words import Address
-from headrace.operators.desk import Answer, Refused, result_of
+from headrace.operators.evaluation import Answer, Refused, result_of
 from headrace.testing.clock import settle
 from headrace.workloads.tasks.operations import operation_of
 from headrace.workloads.tasks.payload import Payload

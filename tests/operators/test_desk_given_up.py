@@ -8,7 +8,7 @@ import pytest
 
 from headrace.core.errors import FixTheRequest, TryLater
 from headrace.core.ports import EvaluationNews
-from headrace.operators.desk import CANCELLED, NOBODY_ASKED_AGAIN, Certified, Failed, result_of
+from headrace.operators.evaluation import CANCELLED, NOBODY_ASKED_AGAIN, Certified, Failed, result_of
 from operators.builders import until
 from operators.office import ID, OPERATORS, REQUEST, WINDOWS, Office, create, head_at, open_office
 

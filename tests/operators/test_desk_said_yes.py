@@ -8,7 +8,7 @@ import pytest
 from headrace.core.errors import FixTheRequest, NeedsOperator, TryLater
 from headrace.core.words import OperationId
 from headrace.operators.answers import Signed
-from headrace.operators.desk import Certified, Failed, result_of
+from headrace.operators.evaluation import Certified, Failed, result_of
 from headrace.testing.clock import settle
 from headrace.workloads.tasks.operations import operation_of
 from headrace.workloads.tasks.structs import Task, TaskResponse

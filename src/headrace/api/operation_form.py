@@ -11,7 +11,7 @@ from headrace.api.wire import hexed, jsonable
 from headrace.core.operation import Account, Ride, State
 from headrace.core.ports import Evaluation
 from headrace.core.words import ChainId, Outcome, Revert
-from headrace.operators.desk import Certified, Failed, Refused, result_of
+from headrace.operators.evaluation import CANCELLED, Certified, Failed, Refused, result_of
 from headrace.workloads.tasks.workload import NAME as TASKS
 
 
@@ -77,7 +77,8 @@ def evaluation_state(evaluation: Evaluation) -> tuple[State, Outcome | None, str
         case Refused(message=message):
             return State.DONE, Outcome.REJECTED, message
         case Failed(message=message):
-            return State.DONE, Outcome.EXPIRED, message
+            outcome = Outcome.CANCELLED if message == CANCELLED else Outcome.EXPIRED
+            return State.DONE, outcome, message
         case _:
             assert_never(result)
 

@@ -25,7 +25,7 @@ from headrace.core.operation import Account, Ending, Operation, State
 from headrace.core.ports import Added, Evaluation
 from headrace.core.words import OperationId, Outcome
 from headrace.engine.telling import endings_told
-from headrace.operators.desk import CANCELLED, Failed, result_of
+from headrace.operators.evaluation import CANCELLED, Failed, result_of
 
 _SUBMIT: Final = Shape("operation_id", "workload", "kind", "payload", "chain_id", "deadline", "after")
 _ONE: Final = Shape("operation_id")

@@ -12,7 +12,7 @@ from headrace.api.wire import shown, wrong
 from headrace.core.operation import Account, State
 from headrace.core.ports import Evaluation
 from headrace.core.words import OperationId
-from headrace.operators.desk import Certified, result_of
+from headrace.operators.evaluation import Certified, result_of
 
 Reading = Account | Evaluation
 

@@ -11,7 +11,7 @@ from headrace.api.topics import Topics
 from headrace.core.operation import Account, Ending, Operation, Stage
 from headrace.core.ports import Added, Clock, Evaluation, LaneAccount
 from headrace.core.words import ChainId, OperationId, Outcome
-from headrace.operators.desk import Answer, TaskRequest
+from headrace.operators.evaluation import Answer, TaskRequest
 
 
 class TaskDesk(Protocol):

@@ -11,7 +11,7 @@ from typing import Final
 from headrace.api.fields import Fields, Shape
 from headrace.api.wire import UINT32_BITS, hexed, read_address, read_data, read_quantity, wrong
 from headrace.core.words import BlockNumber, ChainId
-from headrace.operators.desk import TaskRequest
+from headrace.operators.evaluation import TaskRequest
 from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
 

@@ -17,7 +17,7 @@ from headrace.api.wire import hexed, jsonable
 from headrace.core.operation import Account, Operation
 from headrace.core.ports import BatchNews, Evaluation, EvaluationNews, OperationNews
 from headrace.core.words import Address, BatchId, BlockNumber, ChainId, Nonce, Outcome, TxHash
-from headrace.operators.desk import Certified, Failed, Refused, Result, result_of
+from headrace.operators.evaluation import Certified, Failed, Refused, Result, result_of
 from headrace.workloads.tasks.structs import TaskResponse
 
 Form = Mapping[str, object]

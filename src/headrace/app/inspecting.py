@@ -14,7 +14,7 @@ from headrace.core.operation import Account, Stage
 from headrace.core.ports import Evaluation, LedgerEntry, Line, Reader
 from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void, signed
 from headrace.core.words import BatchId, Nonce, OperationId, Outcome, TxHash
-from headrace.operators.desk import Certified, Failed, Refused, result_of
+from headrace.operators.evaluation import Certified, Failed, Refused, result_of
 
 NONCE_DIGITS_MAX = 18  # all that a store can hold fit, and no account ever gets there
 

@@ -23,7 +23,6 @@ from headrace.core.ports import (
     News,
     Node,
     NodeTrouble,
-    NonceUsed,
     Note,
     Signer,
     TransactionStore,
@@ -44,6 +43,7 @@ from headrace.core.words import (
     Purpose,
     Receipt,
 )
+from headrace.engine.gaps import Gaps
 from headrace.engine.inquiry import Inquiry, included
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.story import told
@@ -54,7 +54,6 @@ log = logging.getLogger(__name__)
 
 
 STUCK_AFTER_TIMEOUTS: Final = 4  # receipt time-outs: by then it was replaced several times
-NO_FORM: Final = ""  # of a transaction that carries nothing
 
 
 class MetBlock(Protocol):
@@ -92,8 +91,7 @@ class LaneRunner:
         self._inquiry = Inquiry(node=node, lane=signer.address)
         self._trips: dict[Nonce, Trip] = {}
         self._head: Block | None = None
-        self._undone: str | None = None  # a nonce that was final here is free again on the chain
-        self._gap: Nonce | None = None  # a nonce below ours that the last head's look found unused
+        self._gaps = Gaps(chain=chain, store=store, node=node, signer=signer, clock=clock, policy=policy)
 
     # ---- What others ask
 
@@ -111,7 +109,7 @@ class LaneRunner:
                 return f"nonce {trip.nonce}: {reason}"
             waited_s = self._clock.now() - trip.in_flight.sealed_at
             if waited_s > STUCK_AFTER_TIMEOUTS * self._policy.reprice_after_s:
-                why = self._undone or "replacements did not help"
+                why = self._gaps.undone or "replacements did not help"
                 return f"nonce {trip.nonce} was sealed {waited_s:.0f} s ago and is not mined: {why}"
         return None
 
@@ -322,7 +320,13 @@ class LaneRunner:
         except NodeTrouble as trouble:
             log.warning("lane 0x%s: %s", self.address.hex(), trouble)
             return
-        await self._mind_the_gap(latest, pending, late[0], block)
+        filler = await self._gaps.mind(
+            latest, pending, first=late[0], trips=self._trips, fees=self.fees(block), head=block.number
+        )
+        if filler is not None:
+            self._trips[filler.nonce] = filler
+            async with filler.lock:
+                await self._follow(filler, [transactions.Send(filler.in_flight.attempts[0])])
         for trip in late:
             if trip.nonce < latest:
                 async with trip.lock:
@@ -330,67 +334,6 @@ class LaneRunner:
             elif trip.nonce >= pending:
                 # The pool lacks the first of them, and maybe more: bytes that it has are no harm.
                 await self.learn(trip, transactions.Dropped())
-
-    async def _mind_the_gap(self, latest: Nonce, pending: Nonce, first: Trip, block: Block) -> None:
-        """A nonce below ours that nobody's transaction holds keeps us all waiting: a stranger's, or one of ours
-        from a store that was lost, was expected there and never came. Seen at two heads, it is filled."""
-        if pending >= first.nonce or pending != latest or pending in self._trips:
-            self._gap = self._undone = None
-        elif self._gap != pending:
-            self._gap = pending
-        else:
-            self._gap = None
-            await self._fill(pending, first, block)
-
-    async def _fill(self, nonce: Nonce, beside: Trip, block: Block) -> None:
-        log.warning(
-            "lane 0x%s: nothing has nonce %d, which keeps ours waiting: filling it", self.address.hex(), nonce
-        )
-        attempt = self._signer.sign_no_op(chain=self.chain, nonce=nonce, fees=self.fees(block))
-        transaction = transactions.first_flight(
-            nonce=nonce,
-            batch=None,
-            gas_limit=transactions.NO_OP_GAS,
-            attempt=attempt,
-            now=self._clock.now(),
-            policy=self._policy,
-        )
-        trip = Trip(transaction, beside.workload, NO_FORM, (), self.address)
-        try:
-            await self._seal_filler(trip, transaction)
-        except NonceUsed:
-            await self._repeat(nonce, block)
-            return
-        self._trips[nonce] = trip
-        async with trip.lock:
-            await self._follow(trip, [transactions.Send(attempt)])
-
-    async def _repeat(self, nonce: Nonce, block: Block) -> None:
-        """The ledger has had this nonce for good, and the chain has it free: a node that is behind, or a reorg
-        deeper than our confirmations. Then the same bytes go out again: they are still the only ones for it."""
-        transaction = await self._store.transaction_at(chain=self.chain, lane=self.address, nonce=nonce)
-        if transaction is None or (await self._node.head()).number < block.number:
-            return
-        self._undone = (
-            f"nonce {nonce} was final here and is free on the chain: a reorg deeper than the confirmations (raise "
-            "chains.NAME.confirmations), or another chain; the same bytes are sent again"
-        )
-        log.error("lane 0x%s: %s", self.address.hex(), self._undone)
-        for attempt in transactions.signed(transaction).attempts:
-            await self._node.send(attempt.raw)
-
-    async def _seal_filler(self, trip: Trip, transaction: Transaction) -> None:
-        await self._store.seal(
-            transaction,
-            chain=self.chain,
-            lane=self.address,
-            workload=trip.workload.name,
-            form=NO_FORM,
-            operations=(),
-            notes=self._notes(
-                trip, "nothing had this nonce: filled by a no-op, so that what is behind it can go on"
-            ),
-        )
 
     # ---- Endings
 
