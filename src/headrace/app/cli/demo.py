@@ -157,12 +157,15 @@ async def _run(options: "DemoOptions", json_file: str | None) -> bool:
 
 
 async def _play(stage: "Stage", options: "DemoOptions", json_file: str | None) -> bool:
-    from headrace.app.demo.run import offer
+    from headrace.app.demo.run import CONFIRMATIONS, offer, until_final
 
     _say(f"load: {options.profile.requests} tasks")
     report = await offer(stage, options)
     problems = _problems(report)
     _show(report, problems, json_file)
+    if report["ended"] == "all_landed":
+        # So that the stories below have their ends: an outcome follows its block by the confirmations.
+        await until_final(stage, within_s=(CONFIRMATIONS + 2) * options.block_time_s)
     _say(f"any task's story: headrace inspect TASK_ID --config {stage.scene.settings}")
     if options.serve:
         _say(f"gateway {stage.gateway.url}/rpc, chain {stage.chain.http_url}; Ctrl-C ends it all")

@@ -6,6 +6,7 @@ Leaves    the load and the report to `app.load_run`.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -46,7 +47,9 @@ from headrace.chain.endpoints import Endpoints
 from headrace.chain.hexes import address_text
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
+from headrace.core.operation import Stage as OperationStage
 from headrace.core.words import Address, ChainId
+from headrace.store import StoreReader, open_reader
 from headrace.testing.anvil import Anvil, start_anvil
 from headrace.testing.strict_proxy import StrictProxyProcess, start_strict_proxy_process
 
@@ -55,6 +58,7 @@ OPERATORS: Final = 4
 REFUSED_PERCENT: Final = 3
 CONFIRMATIONS: Final = 3
 HOST: Final = "127.0.0.1"
+LOOK_EVERY_S: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +163,21 @@ async def open_stage(options: DemoOptions, *, base: Path, say: Callable[[str], N
             batch=batch,
             clients=clients,
         )
+
+
+async def until_final(stage: Stage, *, within_s: float) -> None:
+    """Waits until the gateway has written every outcome: it follows the chain by the confirmations. Gives up
+    quietly after `within_s`."""
+    async with open_reader(stage.scene.store) as reader:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                while await _under_way(reader):  # noqa: ASYNC110 - another process writes it
+                    await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _under_way(reader: StoreReader) -> int:
+    counts = await reader.counts()
+    return sum(counts[stage.value] for stage in OperationStage if stage is not OperationStage.DONE)
 
 
 def start_gateway(scene: Scene, chain: Anvil) -> AbstractAsyncContextManager[Listening]:
