@@ -75,6 +75,8 @@ class Outcomes:
             case Seen(effect=Effect.FAILED, revert=revert):
                 assert revert is not None
                 return await self._judge.of_revert(workload, operation, revert, head=head)
+            case Seen(effect=Effect.OTHER, reason=reason):
+                return Ending(operation=operation.id, outcome=Outcome.CONFLICT, reason=reason)
             case _:
                 return await self._judge.of_state(
                     workload,

@@ -1,0 +1,1 @@
+"""The workload `escrow`: payments locked for jobs, claimed and released in batches."""
