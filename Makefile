@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check format contracts lock clean
+.PHONY: help demo test defects bench check format contracts lock clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -23,9 +23,15 @@ demo: $(VENV)/.runtime node_modules/.installed ## sets up what is missing, then 
 test: $(VENV)/.dev node_modules/.installed ## sets up what is missing, then runs the whole test suite
 	$(BIN)/pytest -n auto $(ARGS)
 
+defects: $(VENV)/.dev node_modules/.installed ## puts old defects back, one at a time: each must make its test fail; one: ONE=D07
+	PYTHONPATH=tests $(BIN)/python -m defects $(ONE)
+
+bench: $(VENV)/.runtime node_modules/.installed ## the measured claims of the README; one of them: ONE=name
+	$(BIN)/headrace bench $(if $(ONE),$(ONE) $(if $(ARGS),$(ARGS),--json bench/results/$(ONE).json),--all --results bench/results)
+
 check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), floors, artifacts fresh, docs links
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check src tests bench
+	$(BIN)/ruff check src tests bench
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	node contracts/build.mjs --check
@@ -33,8 +39,8 @@ check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), flo
 	$(BIN)/python docs/check_links.py
 
 format: $(VENV)/.dev ## formats, and repairs what lint can repair
-	$(BIN)/ruff format src tests
-	$(BIN)/ruff check --fix src tests
+	$(BIN)/ruff format src tests bench
+	$(BIN)/ruff check --fix src tests bench
 
 contracts: node_modules/.installed ## compiles the contracts and rewrites the packaged artifacts
 	node contracts/build.mjs

@@ -24,6 +24,8 @@ const { values: options } = parseArgs({
 
 const PACKAGED = [
   "BatchTaskManager", "IPolicyClient", "OperatorRegistry", "PolicyClient", "TaskManager",
+  "Escrow", "IEscrow",
+  "TestFeeRouter", "LinearEscrow", "TestToken", // for local chains and tests
 ];
 
 // foundry.toml says the same, so that the tests run what is shipped.

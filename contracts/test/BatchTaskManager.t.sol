@@ -54,6 +54,29 @@ contract BatchTaskManagerTest is BatchTest {
         batches.tryBatchCreateAndRespondToTasks(tasks, responses, signatures);
     }
 
+    /// @dev The registered generator must not be anybody's deputy: a good batch of a stranger records nothing.
+    function test_AStrangerCannotMakeTheGeneratorRecord() external {
+        _good(ITEMS);
+        bytes memory refusal = abi.encodeWithSelector(IOwned.Unauthorized.selector);
+        vm.expectRevert(refusal);
+        vm.prank(STRANGER);
+        batches.batchCreateTasks(_tasks);
+        vm.expectRevert(refusal);
+        vm.prank(STRANGER);
+        batches.tryBatchCreateAndRespondToTasks(_tasks, _responses, _signatures);
+        for (uint256 i; i < ITEMS; ++i) {
+            assertNotRecorded(_tasks[i]);
+        }
+        vm.prank(LANE);
+        batches.tryBatchCreateTasks(_tasks);
+        vm.expectRevert(refusal);
+        vm.prank(STRANGER);
+        batches.tryBatchRespondToTasks(_tasks, _responses, _signatures);
+        for (uint256 i; i < ITEMS; ++i) {
+            assertNotAnswered(_tasks[i]);
+        }
+    }
+
     function test_OnlyTheOwnerChangesSettings() external {
         bytes memory refusal = abi.encodeWithSelector(IOwned.Unauthorized.selector);
         vm.expectRevert(refusal);

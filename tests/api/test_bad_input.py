@@ -74,7 +74,7 @@ NOT_QUANTITIES: list[object] = [
     "٣",
 ]
 NOT_DATA: list[object] = ["0x1", "0xzz", "zz", 5, False, [], {}, "0X00", "0x 0"]
-NOT_IDS: list[object] = ["", " ", "a b", "ü", "a" * 129, 7, True, [], {}, "\n", "x/create"]
+NOT_IDS: list[object] = ["", " ", "a b", "ü", "a" * 129, 7, True, [], {}, "\n", "x/create", "job/x"]
 
 TASK_ROWS: list[Row] = [
     missing("policy_client"),

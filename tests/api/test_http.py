@@ -6,13 +6,16 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aiohttp
 import pytest
 
 from api.gateway import Gateway, open_gateway, serve, submission, task_params, until, with_limits
+from headrace.api.gateway import gateway_app
 from headrace.api.rpc import Rpc
+from headrace.core.words import Selector
 
 LANES = b'{"jsonrpc":"2.0","id":1,"method":"headrace_lanes"}'
 
@@ -220,6 +223,18 @@ async def test_not_ready_says_why(gateway: Gateway) -> None:
             assert reply.status == 200
         async with session.get("http://{}:{}/nowhere".format(*address)) as reply:
             assert reply.status == 404
+
+
+async def test_reverts_that_nobody_can_read_are_shown_and_are_no_reason_to_be_unready(gateway: Gateway) -> None:
+    unknown = {Selector(bytes.fromhex("deadbeef")): 3, Selector(b""): 1}
+    app = gateway_app(replace(gateway.services, unknown_reverts=lambda: unknown))
+    async with (
+        serve(app) as address,
+        aiohttp.ClientSession() as session,
+        session.get("http://{}:{}/readyz".format(*address)) as reply,
+    ):
+        told = {"ready": True, "reasons": [], "unknown_reverts": {"0xdeadbeef": 3, "0x": 1}}
+        assert (reply.status, await reply.json()) == (200, told)
 
 
 async def test_a_connection_that_never_sends_harms_nobody(gateway: Gateway) -> None:

@@ -329,6 +329,8 @@ async def test_lanes_are_shown_with_what_a_person_must_do(gateway: Gateway) -> N
     assert lane == {
         "chain_id": CHAIN,
         "lane": "0x" + "01" * 20,
+        "state": "active",
+        "drained_at": None,
         "next_nonce": 4,
         "in_flight": 1,
         "mined": 0,
@@ -344,3 +346,13 @@ async def test_news_of_a_returned_operation_is_told(gateway: Gateway) -> None:
         gateway.topics(OperationNews(operation=OperationId("one"), what="queued", at=1.0, reason="again"))
         heard = await listener.next()
         assert not isinstance(heard, bytes) and heard.event == "queued"
+
+
+async def test_of_what_others_did_no_transaction_is_made_up(gateway: Gateway) -> None:
+    """D13: whoever finds its work done gets no receipt of ours, and none that looks like one."""
+    await gateway.call("headrace_submit", submission(operation_id="one"))
+    await gateway.end("one", Outcome.ALREADY_DONE)
+    operation = await gateway.call("headrace_getOperation", {"operation_id": "one"})
+    assert (operation["state"], operation["outcome"]) == ("done", "already_done")
+    assert operation["transaction"] is None
+    assert (operation["attempts"], operation["gas_share"], operation["cost_share_wei"]) == (0, 0, "0")

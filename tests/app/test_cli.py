@@ -10,9 +10,9 @@ from typing import IO
 import pytest
 
 from headrace.app.cli.commands import headrace
-from headrace.core.words import OperationId
+from headrace.core.words import OperationId, Outcome, Revert
 from headrace.store import open_store
-from store.made import CHAIN, LANE, StillClock, an_operation, sealed
+from store.made import CHAIN, LANE, StillClock, an_operation, claim, ended, sealed
 
 COMMANDS = sorted(headrace.commands)
 SETTINGS = """
@@ -59,7 +59,7 @@ async def with_operation(settings: Path) -> Path:
 
 
 def test_there_are_the_commands_of_the_documentation() -> None:
-    assert COMMANDS == ["demo", "deploy", "inspect", "loadtest", "operator", "serve", "status"]
+    assert COMMANDS == ["bench", "demo", "deploy", "inspect", "lanes", "loadtest", "operator", "serve", "status"]
 
 
 @pytest.mark.parametrize("command", [[], *([c] for c in COMMANDS)], ids=lambda c: " ".join(c) or "headrace")
@@ -85,6 +85,20 @@ def test_it_says_its_version(tmp_path: Path) -> None:
         (["serve"], "no settings: name the file with --config"),
         (["status"], "no settings"),
         (["inspect"], "Missing argument"),
+        (["lanes", "nope"], "No such command"),
+        (["lanes"], "no settings: name the file with --config"),
+        (["lanes", "drain"], "Missing argument"),
+        (["lanes", "drain", "0x12"], "address"),
+        (["lanes", "drain", "0x" + "11" * 20, "--timeout", "0"], "'--timeout'"),
+        (["lanes", "drain", "0x" + "11" * 20], "no settings"),
+        (["lanes", "adopt", "0x" + "11" * 20], "Missing option '--nonce'"),
+        (["lanes", "adopt", "0x" + "11" * 20, "--nonce", "-1"], "-1 is not in the range"),
+        (["lanes", "cancel"], "Missing argument"),
+        (["lanes", "cancel", "7"], "'7' is no transaction hash"),
+        (["lanes", "cancel", "0x" + "11" * 20], "a nonce needs its lane before it"),
+        (["lanes", "cancel", "0x" + "11" * 20, "x"], "'x' is not a valid integer"),
+        (["lanes", "cancel", "x", "7"], "address"),
+        (["lanes", "cancel", "x", "7", "8"], "give LANE and NONCE, or HASH"),
         (["operator", "--address", "0x12"], "address"),
         (["deploy"], "--env"),
         (["demo", "--rate", "0"], "--rate"),
@@ -152,11 +166,14 @@ def test_inspect_tells_a_story_and_answers_1_where_there_is_none(with_operation:
     assert answer.returncode == 0
     assert answer.stdout.startswith("tasks create a, about 0x")
     answer = run("inspect", "a", "--json", "-", cwd=tmp_path)
-    assert [line["text"] for line in json.loads(answer.stdout)[0]["lines"]] == ["saved, queued"]
+    assert [line["text"] for line in json.loads(answer.stdout)[0]["lines"]] == [
+        "saved, queued",
+        "now: queued for the next batch",
+    ]
     answer = run("inspect", "nobody", cwd=tmp_path)
     assert answer.returncode == 1
     assert answer.stdout == ""
-    assert "has no operation, task, batch, transaction or nonce nobody" in answer.stderr
+    assert "has no operation, task, batch, transaction, nonce or lane nobody" in answer.stderr
 
 
 def test_where_there_is_no_store_yet_it_says_so(settings: Path, tmp_path: Path) -> None:
@@ -181,6 +198,18 @@ async def test_status_shows_the_whole_address_of_a_lane(settings: Path, tmp_path
         await sealed(store, 4, "a")
     answer = run("status", cwd=tmp_path, COLUMNS="40")
     assert f"lane 0x{LANE.hex()} of chain {CHAIN}: next nonce 5, 1 in flight" in answer.stdout
+
+
+async def test_status_names_the_reverts_that_no_known_abi_has(settings: Path, tmp_path: Path) -> None:
+    async with open_store(settings.with_name("headrace.db"), clock=StillClock()) as store:
+        await store.add_operations([an_operation("a")])
+        await claim(store)
+        await store.judge([ended("a", Outcome.REJECTED, revert=Revert(b"\xde\xad\xbe\xef"))], [], now=1.0)
+    answer = run("status", "--json", "status.json", cwd=tmp_path)
+    assert "unknown revert 0xdeadbeef: 1 operations, the newest is a" in answer.stdout
+    assert "tasks.error_abis" in answer.stdout
+    content = json.loads((tmp_path / "status.json").read_text())
+    assert content["unknown_reverts"] == [{"selector": "0xdeadbeef", "operations": 1, "example": "a"}]
 
 
 def test_a_result_that_cannot_be_written_is_one_line_and_ends_with_1(with_operation: Path, tmp_path: Path) -> None:

@@ -63,11 +63,13 @@ async def story(id: str, store: SqliteStore) -> str:
 async def test_an_operation_tells_its_way_from_the_queue_to_a_final_block(store: SqliteStore) -> None:
     await store.add_operations([an_operation("a")])
     title = f"tasks create a, about 0x{SUBJECT.hex()}"
-    told = [f"{title}: queued", "  1970-01-01 00:16:40.000Z  saved, queued"]
+    at = "  1970-01-01 00:16:40.000Z  "
+    told = [f"{title}: queued", f"{at}saved, queued", f"{at}now: queued for the next batch"]
     assert (await story("a", store)).splitlines() == told
 
     await claim(store)
-    assert await story("a", store) == "\n".join(told), "a claim is no step worth telling"
+    told[-1] = f"{at}now: being put into a batch"
+    assert (await story("a", store)).splitlines() == told
 
     transaction = in_flight(4, sealed_at=NOW + 1)
     await seal(store, transaction, ["a"])
@@ -80,7 +82,8 @@ async def test_an_operation_tells_its_way_from_the_queue_to_a_final_block(store:
     await record(store, transaction)
     lines = (await story("a", store)).splitlines()
     assert lines[0] == f"{title}: sent"
-    assert lines[3].endswith(f"sent as 0x{transaction.attempts[0].hash.hex()} (1 attempt)")
+    assert lines[3].endswith(f"sent as 0x{transaction.attempts[0].hash.hex()}")
+    assert lines[-1].endswith("now: riding in its transaction, until that is final")
 
     in_block = mined(transaction, mined_at=NOW + 3)
     await record(store, in_block)
@@ -109,7 +112,8 @@ async def test_what_was_returned_tells_its_last_revert_and_why(store: SqliteStor
     await store.judge([], [returned("a", revert=REVERT, retries=1)], now=NOW + 5, notes=notes)
     text = await story("a", store)
     assert "taken out of its batch" in text
-    assert "last: TaskAlreadyExists" in text
+    last = "now: queued for the next batch; the last that happened: again; the contract said TaskAlreadyExists"
+    assert last in text
 
 
 async def test_what_was_rejected_tells_what_the_contract_said(store: SqliteStore) -> None:
@@ -213,9 +217,9 @@ async def test_a_transaction_is_found_by_batch_nonce_and_the_hash_of_any_attempt
     lines = text.splitlines()
     assert lines[0] == f"nonce 4 of lane 0x{LANE.hex()} on chain 31337: batch batch-4"
     assert "sealed: batch batch-4, 2 operations (tasks create), gas limit 1000000" in lines[1]
-    assert f"attempt {hashes[0]} (batch): max fee 100 wei, tip 10 wei" in lines[2]
-    assert f"attempt {hashes[1]} (batch): max fee 120 wei, tip 12 wei" in lines[3]
-    for part in ("offered to a node", "replaced: late", "now: waiting to be mined", "carries a, b"):
+    assert f"signed as {hashes[0]} (batch): max fee 100 wei, tip 10 wei" in lines[2]
+    assert f"signed as {hashes[1]} (batch): max fee 120 wei, tip 12 wei" in lines[3]
+    for part in ("sent to a node", "replaced: late", "now: waiting to be mined", "carried a (sent), b (sent)"):
         assert part in text
 
 
@@ -227,9 +231,14 @@ async def test_a_transaction_tells_where_it_stands(store: SqliteStore) -> None:
     assert "a foreign transaction has the nonce since block 9" in await story("4", store)
     reverted = mined(transaction, ok=False)
     await record(store, reverted)
-    assert "in block 7, and reverted, not final yet: 1001 gas at 3 wei" in await story("4", store)
+    text = await story("4", store)
+    assert "in block 7, and reverted: 1001 gas at 3 wei" in text
+    assert "now: mined, not final yet" in text
     await settle(store, Settled(mined=reverted), returns=[returned("a")])
-    assert "in block 7, and reverted, final: 1001 gas" in await story("4", store)
+    text = await story("4", store)
+    assert "in block 7, and reverted: 1001 gas" in text
+    assert text.splitlines()[-2].endswith("now: final")
+    assert text.splitlines()[-1].endswith("carried a (queued)")
 
 
 async def test_a_lost_nonce_and_one_that_carries_nothing_are_told(store: SqliteStore) -> None:
@@ -241,12 +250,12 @@ async def test_a_lost_nonce_and_one_that_carries_nothing_are_told(store: SqliteS
     await seal(store, filler, [])
     text = await story("5", store)
     assert text.splitlines()[0].endswith("nothing (fills its nonce)")
-    assert f"attempt 0x{filler.attempts[0].hash.hex()} ({Purpose.NO_OP.value})" in text
+    assert f"signed as 0x{filler.attempts[0].hash.hex()} ({Purpose.NO_OP.value})" in text
 
 
 async def test_of_many_operations_the_first_twenty_are_named(store: SqliteStore) -> None:
     await sealed(store, 4, *(f"op-{i}" for i in range(25)))
-    assert (await story("4", store)).endswith("op-19 and 5 more")
+    assert (await story("4", store)).endswith("op-19 (batched) and 5 more")
 
 
 async def test_a_nonce_of_several_lanes_must_be_asked_for_by_another_id(store: SqliteStore) -> None:

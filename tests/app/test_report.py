@@ -88,6 +88,17 @@ def test_each_request_is_counted_from_its_scheduled_moment_to_the_moment_the_blo
     assert report["answer_s"]["p50"] == 0.25 and report["answer_s"]["max"] == 0.5
 
 
+def test_a_late_task_is_late_and_nothing_else_so_that_the_outcomes_add_up_to_the_accepted() -> None:
+    """D1: tasks that came after the time limit were counted as timed out, and as completed too."""
+    journal = journal_of(*(entry(n) for n in range(10)))
+    on_time = [transaction(n, created(n), responded(n)) for n in range(5)]
+    late = [transaction(n, created(n), responded(n)) for n in range(5, 8)]
+    record = record_of(block(1, *on_time, seen_at_s=30.0), block(2, *late, seen_at_s=90.0))
+    report = report_of(journal, record)
+    assert report["outcomes"] == {"on_time": 5, "late": 3, "failed": 0, "never": 2}
+    assert sum(report["outcomes"].values()) == report["accepted"] == 10
+
+
 def test_on_time_is_up_to_the_limit_and_not_beyond() -> None:
     journal = journal_of(entry(1, at_s=0.0), entry(2, at_s=0.0))
     record = record_of(
@@ -191,6 +202,24 @@ def test_gas_counts_what_carried_our_tasks_and_what_our_lanes_burned_not_what_ot
     assert report["gas_total"] == 600 and report["gas_per_operation"] == 200
     assert report["cost_wei"] == "60"
     assert report["operations_per_transaction"] == {"p50": 1, "max": 2}
+    assert report["chain"]["reverted_transactions"] == 1
+
+
+def test_what_the_chain_carried_is_counted_over_all_lanes_as_the_load_is() -> None:
+    """D2: what a whole fleet was offered stood beside what one replica had sent."""
+    lanes = [bytes([number]) * 20 for number in range(1, 4)]
+    journal = journal_of(*(entry(n) for n in range(6)))
+    record = record_of(
+        *(
+            block(n + 1, transaction(n, created(n), responded(n), gas=100, sender=lanes[n % 3]), seen_at_s=1.0 + n)
+            for n in range(6)
+        ),
+        block(7, transaction(7, ok=False, gas=50, sender=lanes[2]), seen_at_s=9.0),
+    )
+    report = report_of(journal, record)
+    assert report["offered"] == 6
+    assert (report["transactions"], report["blocks"]) == (7, 7)
+    assert (report["gas_total"], report["gas_per_operation"]) == (650, 108)
     assert report["chain"]["reverted_transactions"] == 1
 
 

@@ -52,7 +52,7 @@ def test_the_example_of_the_documentation_is_accepted(tmp_path):
 def test_every_key_is_documented():
     document = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
     sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    for name in ("gateway", "store", "batch_submitter", "tasks", "operators"):
+    for name in ("gateway", "store", "batch_submitter", "tasks", "operators", "settlement"):
         for key in sections[name].model_fields:
             assert f"`{key}`" in document or f"[[{name}.{key}]]" in document, f"{name}.{key}"
 
@@ -167,6 +167,33 @@ def test_a_problem_shows_the_value_and_what_would_be_right(tmp_path):
     assert problem.startswith("gateway.port: ")
     assert "65535" in problem
     assert "70000" in problem
+
+
+@pytest.mark.parametrize(
+    ("settlement", "problem"),
+    [
+        ("payment_claim_interval_s = 3601", "settlement.payment_claim_interval_s: is 3601 s, longer than a lock"),
+        ("claim_duration_timeout_s = 600", "settlement.payment_claim_interval_s: is 3600 s, longer than a lock"),
+        ("claim_margin_s = 3500", "settlement.claim_margin_s: is 3500 s; with the 180 s"),
+        ("payment_claim_interval_s = nan", "settlement.payment_claim_interval_s: "),
+        ("claim_margin_s = nan", "settlement.claim_margin_s: "),
+        ("payment_claim_interval_s = 0", "settlement.payment_claim_interval_s: "),
+        ("claim_duration_timeout_s = 3600.5", "settlement.claim_duration_timeout_s: "),
+    ],
+)
+def test_claim_runs_that_cannot_meet_their_locks_are_refused_at_start(tmp_path, settlement, problem):
+    (found,) = problems_of(tmp_path, f"{SMALL}\n[settlement]\n{settlement}\n")
+    assert found.startswith(problem)
+
+
+def test_claim_runs_work_as_they_are(tmp_path):
+    settings = load(tmp_path, HEADRACE__SETTLEMENT__CLAIM_MARGIN_S="120").settlement
+    assert settings.model_dump() == {
+        "payment_claim_interval_s": 3600,
+        "payment_claim_initial_delay_s": 60,
+        "claim_margin_s": 120,
+        "claim_duration_timeout_s": 3600,
+    }
 
 
 def test_what_fits_alone_must_fit_together(tmp_path):

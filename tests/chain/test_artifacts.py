@@ -56,5 +56,5 @@ def test_an_abi_file_is_an_array_or_an_artifact_of_any_tool(tmp_path: Path) -> N
         abi = read_abi_file(path)
         assert (abi.name, [error.name for error in abi.errors]) == ("Theirs", ["Nope"])
     path.write_text('{"no": "abi"}')
-    with pytest.raises(ValueError, match="not an array"):
+    with pytest.raises(ValueError, match="neither an array nor an object"):
         read_abi_file(path)

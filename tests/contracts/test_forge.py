@@ -39,7 +39,16 @@ def test_the_gas_snapshots_are_what_the_tests_measure(
 
 
 def test_what_is_tested_is_what_is_shipped(tested: subprocess.CompletedProcess[str]) -> None:
-    for name in ("OperatorRegistry", "TaskManager", "BatchTaskManager", "PolicyClient"):
+    for name in (
+        "OperatorRegistry",
+        "TaskManager",
+        "BatchTaskManager",
+        "PolicyClient",
+        "Escrow",
+        "LinearEscrow",
+        "TestFeeRouter",
+        "TestToken",
+    ):
         shipped = json.loads((ARTIFACTS / f"{name}.json").read_text())
         compiled = json.loads((CONTRACTS / "out" / f"{name}.sol" / f"{name}.json").read_text())
         assert compiled["bytecode"]["object"] == shipped["bytecode"], name

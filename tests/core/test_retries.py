@@ -8,23 +8,36 @@ from hypothesis import strategies as st
 from core.making import operation
 from headrace.core.operation import Ending, Return
 from headrace.core.retries import RetryPolicy, consequence, pause_s
-from headrace.core.words import Outcome, Revert, Verdict
+from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
 
 POLICY = RetryPolicy(max_retries=2, first_pause_s=1, longest_pause_s=30)
 REVERT = Revert(data=b"\x01\x02\x03\x04", name="Refused")
 
 
 def judged(
-    verdict: Verdict, *, retries: int = 0, costs_retry: bool = False, form: str | None = None, age_s: float = 1
+    verdict: Verdict,
+    *,
+    retries: int = 0,
+    costs_retry: bool = False,
+    form: str | None = None,
+    age_s: float = 1,
+    deadline: float | None = None,
+    deadline_block: int | None = None,
 ) -> Ending | Return:
     return consequence(
-        replace(operation(retries=retries), received_at=1_000 - age_s),
+        replace(
+            operation(retries=retries),
+            received_at=1_000 - age_s,
+            deadline=deadline,
+            deadline_block=None if deadline_block is None else BlockNumber(deadline_block),
+        ),
         verdict,
         reason="why",
         revert=REVERT,
         form=form,
         costs_retry=costs_retry,
         now=1_000,
+        head=BlockNumber(100),
         policy=POLICY,
     )
 
@@ -106,6 +119,45 @@ def test_pauses_double_up_to_the_longest(name: str) -> None:
 def test_operations_that_failed_together_come_back_apart() -> None:
     pauses = {pause_s(operation(f"operation {i}"), 1, POLICY) for i in range(100)}
     assert len(pauses) > 50
+
+
+# ---- A deadline wins over a retry
+
+
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.WAIT, Verdict.MORE_GAS])
+def test_what_could_not_be_tried_again_in_time_ends_as_expired_with_its_true_reason(verdict: Verdict) -> None:
+    for late in (judged(verdict, deadline=1_000.5), judged(verdict, deadline_block=100)):
+        assert isinstance(late, Ending)
+        assert (late.outcome, late.revert) == (Outcome.EXPIRED, REVERT)
+        assert late.reason.startswith("why; ")
+
+
+@given(st.floats(1_000, 1_100), st.integers(0, 2), st.floats(0, 1_000))
+def test_no_retry_is_scheduled_past_the_deadline(deadline: float, retries: int, age_s: float) -> None:
+    returned = judged(Verdict.WAIT, deadline=deadline, retries=retries, age_s=age_s)
+    if isinstance(returned, Return):
+        assert returned.not_before is not None
+        assert returned.not_before < deadline
+
+
+def test_with_time_left_it_is_tried_again() -> None:
+    assert isinstance(judged(Verdict.RETRY, deadline=1_010, deadline_block=101), Return)
+
+
+def test_in_another_form_it_may_travel_up_to_its_deadline() -> None:
+    assert isinstance(judged(Verdict.WAIT, form="respond", deadline=1_000.1), Return)
+
+
+def test_what_is_decided_is_not_expired_by_a_deadline() -> None:
+    done = judged(Verdict.ALREADY_DONE, deadline=1, deadline_block=1)
+    assert isinstance(done, Ending)
+    assert done.outcome is Outcome.ALREADY_DONE
+
+
+def test_a_budget_that_is_spent_is_told_as_that_and_not_as_a_deadline() -> None:
+    spent = judged(Verdict.RETRY, retries=2, deadline_block=100)
+    assert isinstance(spent, Ending)
+    assert spent.outcome is Outcome.REJECTED
 
 
 def test_every_verdict_has_a_consequence() -> None:

@@ -1,10 +1,11 @@
 import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
 from headrace.core import transaction as transactions
-from headrace.core.transaction import Decision, InFlight, Mined, Settled, Taken, Void
+from headrace.core.transaction import Cancel, Decision, InFlight, Mined, Settled, Taken, Void
 from headrace.core.words import (
     Attempt,
     BatchId,
@@ -86,10 +87,13 @@ EVERY_FACT: list[transactions.Fact] = [
     transactions.Dropped(),
     transactions.NonceTaken(BlockNumber(100)),
     transactions.NonceTaken(BlockNumber(102)),
+    transactions.NonceTaken(BlockNumber(102), spent_in=BlockNumber(100)),
     transactions.NonceFree(),
     transactions.ReceiptReread(FIRST.hash, HERE),
     transactions.ReceiptReread(FIRST.hash, ELSEWHERE),
-    transactions.DeadlinePassed(),
+    transactions.DeadlinePassed("too late", CHEAP),
+    transactions.CancelAsked(transactions.Cancel.RETURN, CHEAP),
+    transactions.CancelAsked(transactions.Cancel.END, CHEAP),
 ]
 
 
@@ -181,6 +185,28 @@ def test_an_underpriced_attempt_is_raised_at_the_very_next_head() -> None:
     )
 
 
+@pytest.mark.parametrize("text", ["oversized data", "transaction gas limit too high (cap: 1, tx: 2)"])
+def test_what_is_too_large_for_any_node_is_replaced_by_nothing_and_a_person_is_told(text: str) -> None:
+    refused = transactions.Answered(FIRST.hash, Reply.TOO_LARGE, text)
+    told, look, sign = decide(IN_FLIGHT, refused).orders
+
+    assert isinstance(told, transactions.AskForHelp)
+    assert text in told.reason
+    assert look == transactions.LookForReceipts(), "another node may have taken it"
+    assert sign == transactions.Sign(Fees(max_fee_wei=112, tip_wei=3), Purpose.NO_OP)
+
+
+def test_an_attempt_that_was_too_large_is_offered_again_after_a_restart_and_changes_nothing() -> None:
+    filled = dataclasses.replace(TWICE, attempts=(FIRST, dataclasses.replace(NO_OP, fees=SECOND.fees)))
+    assert decide(filled, transactions.Answered(FIRST.hash, Reply.TOO_LARGE, "")) == Decision(filled)
+
+
+def test_where_not_even_nothing_is_taken_a_person_is_asked() -> None:
+    filled = dataclasses.replace(TWICE, attempts=(FIRST, dataclasses.replace(NO_OP, fees=SECOND.fees)))
+    decision = decide(filled, transactions.Answered(NO_OP.hash, Reply.TOO_LARGE, "odd node"))
+    assert [type(order) for order in decision.orders] == [transactions.AskForHelp]
+
+
 def test_that_an_old_attempt_is_underpriced_against_the_new_one_raises_nothing() -> None:
     """After a restart all attempts are sent again, and the pool may have the newest."""
     underpriced = transactions.Answered(FIRST.hash, Reply.RAISE_FEES, "replacement transaction underpriced")
@@ -214,6 +240,13 @@ def test_no_repricing_in_blocks_that_it_would_not_have_fitted() -> None:
 
 def test_behind_a_stuck_neighbour_we_do_not_bid_up() -> None:
     assert decide(fitted(IN_FLIGHT, 9), head(101, first=False), now=99).orders == ()
+
+
+def test_blocks_that_passed_behind_a_stuck_neighbour_do_not_count() -> None:
+    behind = [head(101 + i, first=False) for i in range(20)]
+    assert after(IN_FLIGHT, *behind, now=99) == Decision(IN_FLIGHT)
+    assert after(IN_FLIGHT, *behind, head(130), now=99).orders == ()
+    assert after(IN_FLIGHT, *behind, head(130), head(131), now=99).orders != ()
 
 
 def test_when_the_base_fee_outgrows_an_attempt_it_need_not_fit_blocks_to_be_raised() -> None:
@@ -305,9 +338,17 @@ def test_a_foreign_transaction_at_our_nonce_makes_it_void_only_when_that_is_fina
     assert decide(TAKEN, transactions.NonceTaken(BlockNumber(101))) == Decision(TAKEN)
     assert decide(TAKEN, head(101)) == Decision(TAKEN)
     assert decide(TAKEN, head(102)) == Decision(TAKEN, (transactions.LookForReceipts(),))
-    assert decide(TAKEN, transactions.NonceTaken(BlockNumber(102))) == Decision(
-        Void(in_flight=IN_FLIGHT), (transactions.GiveBack(),)
-    )
+    assert decide(TAKEN, transactions.NonceTaken(BlockNumber(102))) == Decision(TAKEN), "a suspicion is no proof"
+    proven = transactions.NonceTaken(BlockNumber(102), spent_in=BlockNumber(100))
+    assert decide(TAKEN, proven) == Decision(Void(in_flight=IN_FLIGHT), (transactions.GiveBack(),))
+
+
+def test_a_stranger_whom_a_reorg_moved_to_a_later_block_is_final_later() -> None:
+    moved = transactions.NonceTaken(BlockNumber(102), spent_in=BlockNumber(101))
+    later = dataclasses.replace(TAKEN, since=BlockNumber(101))
+    assert decide(TAKEN, moved) == Decision(later)
+    assert decide(later, head(102)) == Decision(later)
+    assert decide(later, head(103)) == Decision(later, (transactions.LookForReceipts(),))
 
 
 def test_when_the_strangers_block_is_uncled_our_bytes_go_out_again() -> None:
@@ -323,16 +364,91 @@ def test_a_receipt_of_ours_refutes_the_stranger() -> None:
 
 
 def test_a_nonce_whose_batch_comes_too_late_is_filled_without_it() -> None:
-    decision = decide(IN_FLIGHT, transactions.DeadlinePassed())
+    decision = decide(IN_FLIGHT, transactions.DeadlinePassed("too late", CHEAP))
     assert decision.orders[-1] == transactions.Sign(Fees(max_fee_wei=112, tip_wei=3), Purpose.NO_OP)
+
+
+def test_it_is_filled_at_the_price_of_the_coming_block() -> None:
+    dear = Fees(max_fee_wei=400, tip_wei=2)
+    decision = decide(IN_FLIGHT, transactions.DeadlinePassed("too late", dear))
+    assert decision.orders[-1] == transactions.Sign(Fees(max_fee_wei=400, tip_wei=3), Purpose.NO_OP)
+
+
+def test_at_the_highest_fees_that_a_batch_may_offer_there_is_room_for_the_no_op_after_it() -> None:
+    ceiling = POLICY.batch_ceiling_wei
+    dearest = dataclasses.replace(FIRST, fees=Fees(max_fee_wei=ceiling, tip_wei=ceiling))
+    stuck = dataclasses.replace(IN_FLIGHT, attempts=(dearest,))
+    decision = decide(stuck, transactions.DeadlinePassed("too late", Fees(max_fee_wei=10**9, tip_wei=10**9)))
+    (sign,) = [order for order in decision.orders if isinstance(order, transactions.Sign)]
+    assert sign.fees.max_fee_wei <= POLICY.ceiling_wei
+
+
+def test_what_is_filled_by_nothing_fits_a_block_that_its_batch_would_not() -> None:
+    filled = dataclasses.replace(TWICE, attempts=(FIRST, dataclasses.replace(NO_OP, fees=SECOND.fees)))
+    little = [head(101 + i, free_gas=transactions.NO_OP_GAS) for i in range(2)]
+    assert after(filled, *little, now=99).orders[-1] == transactions.Sign(
+        Fees(max_fee_wei=126, tip_wei=4), Purpose.NO_OP
+    )
+    assert after(TWICE, *little, now=99).orders == ()
 
 
 def test_once_filled_by_nothing_it_is_raised_as_nothing() -> None:
     filled = dataclasses.replace(TWICE, attempts=(FIRST, dataclasses.replace(NO_OP, fees=SECOND.fees)))
-    assert decide(filled, transactions.DeadlinePassed()) == Decision(filled)
+    assert decide(filled, transactions.DeadlinePassed("too late", CHEAP)) == Decision(filled)
 
     raised = decide(fitted(filled, 9), head(101), now=31)
     assert raised.orders[-1] == transactions.Sign(Fees(max_fee_wei=126, tip_wei=4), Purpose.NO_OP)
+
+
+# ---- Cancelled by a person
+
+CANCEL = transactions.CancelAsked(Cancel.RETURN, CHEAP)
+CANCEL_FOR_GOOD = transactions.CancelAsked(Cancel.END, CHEAP)
+
+
+def cancelled(what: Cancel = Cancel.RETURN, **more: Any) -> InFlight:
+    return dataclasses.replace(IN_FLIGHT, cancelled=what, **more)
+
+
+def test_what_a_person_cancels_is_replaced_by_nothing_at_the_market_after_a_look_for_a_receipt() -> None:
+    decision = decide(IN_FLIGHT, transactions.CancelAsked(Cancel.RETURN, Fees(max_fee_wei=300, tip_wei=20)))
+    assert decision.transaction == cancelled()
+    sign = transactions.Sign(Fees(max_fee_wei=300, tip_wei=20), Purpose.NO_OP)
+    assert decision.orders == (transactions.LookForReceipts(), sign)
+
+
+def test_a_cancel_need_not_be_of_the_first_in_its_lane_nor_wait_for_its_patience() -> None:
+    decision = decide(IN_FLIGHT, CANCEL, now=0)
+    assert decision.orders[-1] == transactions.Sign(Fees(max_fee_wei=112, tip_wei=3), Purpose.NO_OP)
+
+
+def test_a_cancel_that_was_saved_and_never_signed_is_signed_at_the_next_head() -> None:
+    decision = decide(cancelled(), head(101, first=False), now=0)
+    assert decision.orders[-1] == transactions.Sign(Fees(max_fee_wei=112, tip_wei=3), Purpose.NO_OP)
+
+
+def test_cancelling_twice_signs_once_and_for_good_is_not_taken_back() -> None:
+    filled = cancelled(attempts=(FIRST, NO_OP))
+    assert decide(filled, CANCEL) == Decision(filled)
+    for_good = decide(filled, CANCEL_FOR_GOOD)
+    assert for_good == Decision(dataclasses.replace(filled, cancelled=Cancel.END))
+    assert decide(for_good.transaction, CANCEL) == for_good
+
+
+def test_what_fills_a_gap_cannot_be_cancelled() -> None:
+    filler = dataclasses.replace(IN_FLIGHT, batch=None, attempts=(NO_OP,))
+    assert decide(filler, CANCEL) == Decision(filler)
+
+
+@pytest.mark.parametrize("transaction", [MINED, TAKEN], ids=["mined", "taken"])
+def test_what_a_block_holds_is_not_cancelled(transaction: transactions.Transaction) -> None:
+    assert decide(transaction, CANCEL_FOR_GOOD) == Decision(transaction)
+
+
+def test_a_cancelled_one_whose_older_attempt_wins_is_mined_like_any_other() -> None:
+    decision = decide(cancelled(attempts=(FIRST, NO_OP)), included())
+    assert isinstance(decision.transaction, Mined)
+    assert decision.transaction.winner == FIRST.hash
 
 
 # ---- Restart
@@ -344,6 +460,18 @@ def test_after_a_restart_what_is_in_flight_is_looked_for_and_sent_again() -> Non
         transactions.Send(FIRST),
         transactions.Send(SECOND),
     )
+
+
+def test_once_it_is_to_be_filled_by_nothing_its_batch_is_shown_to_no_node_any_more() -> None:
+    filler = dataclasses.replace(NO_OP, fees=SECOND.fees)
+    filled = dataclasses.replace(TWICE, attempts=(FIRST, filler))
+    assert transactions.orders_on_restart(filled) == (transactions.LookForReceipts(), transactions.Send(filler))
+
+    uncled = decide(
+        dataclasses.replace(MINED, in_flight=filled, winner=filler.hash), transactions.Uncled(filler.hash)
+    )
+    free = decide(dataclasses.replace(TAKEN, in_flight=filled), transactions.NonceFree())
+    assert uncled.orders == free.orders == (transactions.Send(filler),)
 
 
 def test_a_restart_settles_nothing_early() -> None:

@@ -15,6 +15,7 @@ POLICY = transactions.Policy(
     reprice_after_s=30, blocks_fitted_min=2, bump_percent=12, ceiling_wei=1_000, confirmations=3
 )
 NONCE = Nonce(7)
+DEAR = Fees(max_fee_wei=600, tip_wei=5)
 
 blocks = st.integers(95, 115)
 hashes = st.sampled_from([BlockHash(bytes([b]) * 32) for b in b"ABC"])
@@ -30,7 +31,6 @@ class TransactionUnderFire(RuleBasedStateMachine):
         self.sent: list[Attempt] = []
         self.orders: list[Order] = []
         self.settled = self.given_back = 0
-        self.taken_at: int | None = None
         self.transaction: transactions.Transaction = transactions.first_flight(
             nonce=NONCE, batch=BatchId("b"), gas_limit=100, attempt=first, now=0, policy=POLICY
         )
@@ -45,14 +45,12 @@ class TransactionUnderFire(RuleBasedStateMachine):
         match before, decision.transaction:
             case Settled() | Void(), _:
                 assert decision == transactions.Decision(before), "final stays final"
-            case InFlight(), Taken(since=since):
-                self.taken_at = since
             case Taken(), Void():
                 assert isinstance(fact, transactions.NonceTaken), (
                     "void only because a stranger still has the nonce"
                 )
-                assert self.taken_at is not None
-                assert fact.head - self.taken_at + 1 >= POLICY.confirmations, "void only when that is final"
+                assert fact.spent_in is not None, "void only by proof"
+                assert fact.head - fact.spent_in + 1 >= POLICY.confirmations, "void only when that is final"
             case Mined(), Settled():
                 assert isinstance(fact, transactions.ReceiptReread)
                 assert fact.block_hash == before.block_hash, "settled only in the block it was reread in"
@@ -73,6 +71,8 @@ class TransactionUnderFire(RuleBasedStateMachine):
                     self.learn(transactions.AttemptSigned(attempt))
                 case transactions.Send(attempt):
                     assert attempt in self.attempts, "saved, then sent"
+                    given_up = self.attempts[-1].purpose is Purpose.NO_OP
+                    assert attempt.purpose is Purpose.NO_OP or not given_up, "what is given up is not offered"
                     self.sent.append(attempt)
                 case transactions.Settle(mined):
                     assert self.transaction == Settled(mined=mined)
@@ -146,11 +146,20 @@ class TransactionUnderFire(RuleBasedStateMachine):
     def a_receipt_is_reread(self, index: int, block_hash: BlockHash) -> None:
         self.learn(transactions.ReceiptReread(self.some(index).hash, block_hash))
 
-    @rule(block=blocks)
-    def a_stranger_has_the_nonce(self, block: int) -> None:
-        self.learn(transactions.NonceTaken(BlockNumber(block)))
+    @rule(block=blocks, spent_in=st.none() | blocks)
+    def a_stranger_has_the_nonce(self, block: int, spent_in: int | None) -> None:
+        proof = None if spent_in is None else BlockNumber(min(spent_in, block))
+        self.learn(transactions.NonceTaken(BlockNumber(block), spent_in=proof))
 
-    @rule(fact=st.sampled_from([transactions.NonceFree(), transactions.Dropped(), transactions.DeadlinePassed()]))
+    @rule(what=st.sampled_from(transactions.Cancel), tip_wei=st.integers(0, 30))
+    def a_person_cancels_it(self, what: transactions.Cancel, tip_wei: int) -> None:
+        self.learn(transactions.CancelAsked(what, Fees(max_fee_wei=2 * tip_wei, tip_wei=tip_wei)))
+
+    @rule(
+        fact=st.sampled_from(
+            [transactions.NonceFree(), transactions.Dropped(), transactions.DeadlinePassed("late", DEAR)]
+        )
+    )
     def something_else_happens(self, fact: Fact) -> None:
         self.learn(fact)
 

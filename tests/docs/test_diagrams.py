@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from headrace.core import operation, transaction
+from headrace.core import job, operation, settlement, transaction
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "architecture.md"
 DIAGRAM = re.compile(r"```mermaid\nstateDiagram-v2\n(.*?)```", re.DOTALL)
@@ -51,3 +51,17 @@ def test_the_life_of_a_transaction_is_drawn_as_it_is() -> None:
     }
     assert drawn - begins(drawn) == moves(map_)
     assert begins(drawn) == {(OUTSIDE, "InFlight")}
+
+
+def test_the_life_of_a_job_is_drawn_as_it_is() -> None:
+    drawn = drawn_after("The life of a compute job")
+    map_ = {s.name.lower(): {next_.name.lower() for next_ in following} for s, following in job.NEXT.items()}
+    assert drawn - begins(drawn) == moves(map_)
+    assert begins(drawn) == {(OUTSIDE, "job_started")}
+
+
+def test_the_life_of_a_payment_is_drawn_as_it_is() -> None:
+    drawn = drawn_after("The life of a job's payment")
+    map_ = {s.value: {next_.value for next_ in following} for s, following in settlement.NEXT.items()}
+    assert drawn - begins(drawn) == moves(map_)
+    assert begins(drawn) == {(OUTSIDE, "free"), (OUTSIDE, "awaiting_lock")}

@@ -1,9 +1,12 @@
 """A second process with our key spends our nonces."""
 
+from contextlib import suppress
 from pathlib import Path
 
-from engine.world import LANE, World, open_world
+from engine.world import LANE, Settings, World, open_world
+from headrace.core.ports import NodeTrouble
 from headrace.core.words import BlockNumber, Nonce, Outcome
+from headrace.testing.node_faults import NoNodeFaults, ReadFault, ScriptedFaults
 
 
 def foreign(world: World, nonce: int) -> bytes:
@@ -136,3 +139,45 @@ async def test_a_nonce_that_is_only_slow_to_come_is_left_to_its_owner(tmp_path: 
         await world.finish()
         assert await world.outcome(operation) is Outcome.LANDED
         assert await world.store.ledger_entry(nonce=Nonce(0), lane=LANE) is None
+
+
+async def test_receipts_that_are_missing_make_no_stranger_of_ourselves(tmp_path: Path) -> None:
+    """Our own transaction is mined, and the node answers null for its receipt, again and again. Given up for a
+    stranger's, what rides in it would travel a second time."""
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.node.faults = ScriptedFaults(
+            read={"receipts": [ReadFault.TROUBLE] * 3, "receipt": [ReadFault.EMPTY] * 99}
+        )
+        for _ in range(8):
+            world.clock.advance(12)
+            world.node.mine()
+            with suppress(NodeTrouble):
+                await world.saw()
+        assert not world.told("queued")
+        world.node.faults = NoNodeFaults()
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.sent_nonces() == [0]
+
+
+async def test_a_stranger_whom_a_reorg_moved_is_final_by_the_block_that_has_him_now(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=4)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await taken(world)
+        stranger = foreign(world, 0)
+        await world.mine(2)
+        world.chain.reorg(3, blocks=2, forget=True)  # one block lower, and without him
+        world.chain.mine(include=[stranger], from_pool=False)  # now he is two blocks higher
+        await world.saw()
+        await world.mine()
+        assert await world.stage(operation) == "sealed", "four blocks since he was first seen; two since this one"
+        await world.mine(2)
+        assert await world.stage(operation) == "queued"
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.sent_nonces() == [0, 1]

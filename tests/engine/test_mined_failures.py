@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from engine.world import BATCHED, Settings, World, open_world
 from headrace.core.operation import Operation
+from headrace.core.ports import NodeTrouble
 from headrace.core.words import Nonce, Outcome
 from headrace.workloads.tasks.payload import CREATE
 
@@ -44,7 +46,27 @@ async def test_of_a_strict_batch_that_reverts_only_the_guilty_one_ends_and_the_r
         assert world.sent_nonces() == [0, 1]
 
 
-async def test_of_a_batch_that_commits_the_rest_the_failed_item_is_read_from_its_event(tmp_path: Path) -> None:
+async def test_a_mined_failure_is_no_success_and_is_explained_by_a_call_at_its_block(tmp_path: Path) -> None:
+    """D9: the receipt has a status and no reason. The block before its own does not know the reason either."""
+    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
+        task = world.made.task()
+        guilty, good = world.made.operation(task=task), world.made.operation()
+        await world.add(guilty, good)
+        await world.flush()
+        await other_task_first(world, guilty, replace(task, timestamp=2))
+        await world.mine(2)
+        ended = await world.account(guilty)
+        assert ended.outcome is Outcome.CONFLICT
+        assert ended.revert is not None, "status 0 alone would not tell"
+        assert ended.revert.name == "TaskAlreadyExists"
+        assert await world.stage(good) != "done"
+        story = await world.store.lines(f"0x{world.gateway.lane.address.hex()}/0")
+        assert any("BatchPartialFailure" in line.text for line in story)
+
+
+async def test_poison_that_shows_only_in_its_block_burns_no_neighbours_gas_and_is_read_from_its_event(
+    tmp_path: Path,
+) -> None:
     async with open_world(tmp_path) as world:
         task = world.made.task()
         guilty, good = world.made.operation(task=task), world.made.operation()
@@ -114,3 +136,69 @@ async def test_a_strict_batch_that_ran_dry_travels_again_with_more_gas_and_not_f
         await world.finish(blocks=20)
         assert await world.outcomes(operations) == {Outcome.LANDED}
         assert {(await world.account(o)).operation.retries for o in operations} == {0}
+
+
+async def reverted_by_a_stranger(world: World) -> list[Operation]:
+    """A strict batch of two that is mined with status 0, and not yet final. The first is guilty."""
+    task = world.made.task()
+    guilty, good = world.made.operation(task=task), world.made.operation()
+    await world.add(guilty, good)
+    await world.flush()
+    await other_task_first(world, guilty, replace(task, timestamp=2))
+    return [guilty, good]
+
+
+def without_old_state(world: World, *, times: int) -> None:
+    """So many questions about a block's own state find none: a pruned node, or one that is only behind."""
+    honest, left = world.node.call, [times]
+
+    async def call(**question: Any) -> Any:
+        if question.get("as_of") is not None and question.get("in_block") is not None and left[0]:
+            left[0] -= 1
+            raise NodeTrouble("eth_call: missing trie node")
+        return await honest(**question)
+
+    world.node.call = call  # type: ignore[method-assign]
+
+
+async def test_while_no_node_can_explain_a_failure_nothing_is_decided_and_it_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
+        operations = await reverted_by_a_stranger(world)
+        without_old_state(world, times=2)
+        await world.mine(3)
+        assert {await world.stage(o) for o in operations} == {"sealed"}
+        await world.finish()
+        guilty, good = [await world.account(o) for o in operations]
+        assert guilty.revert is not None
+        assert guilty.revert.name == "TaskAlreadyExists"
+        assert (good.outcome, good.operation.retries) == (Outcome.LANDED, 0)
+
+
+async def test_a_failure_that_no_node_can_explain_any_more_keeps_no_lane_and_no_operation_waiting(
+    tmp_path: Path,
+) -> None:
+    """As when we were down for longer than a node keeps its states."""
+    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
+        operations = await reverted_by_a_stranger(world)
+        without_old_state(world, times=10**6)
+        await world.finish()
+        assert [await world.outcome(o) for o in operations] == [Outcome.CONFLICT, Outcome.LANDED]
+        story = await world.store.lines(f"0x{world.gateway.lane.address.hex()}/0")
+        assert any("no node can tell why any more" in line.text for line in story)
+
+
+async def test_a_transaction_that_ran_out_of_gas_as_a_whole_is_given_more_the_next_time(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
+        operations = [world.made.operation() for _ in range(3)]
+        world.gateway.gas_book.of(world.gateway.workload, "create_and_respond").samples.append(0)
+        await world.add(*operations)
+        await world.finish(blocks=20)
+        assert await world.outcomes(operations) == {Outcome.LANDED}
+        limits = [t.gas for block in world.chain.blocks for t in block.transactions]
+        oks = [r.ok for block in world.chain.blocks for r in block.receipts]
+        assert oks[0] is False, "it ran dry"
+        assert oks[-1] is True
+        assert sorted(limits) == limits
+        assert len(set(limits)) == len(limits)

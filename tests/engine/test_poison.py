@@ -3,7 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+from eth_abi.abi import encode
+
 from engine.world import Settings, open_world
+from headrace.chain.abi_codec import decode_values
 from headrace.core.operation import Operation
 from headrace.core.words import Address, BlockNumber, Outcome
 from headrace.testing.builders import BATCH_TASK_MANAGER, CHAIN, REGISTRY, WINDOWS
@@ -11,7 +15,7 @@ from headrace.testing.fake_contracts import FakeBatchTaskManager
 from headrace.testing.fake_world import FakeRevert, Frame
 from headrace.workloads.tasks.batches import STRICT
 from headrace.workloads.tasks.operations import operation_of
-from headrace.workloads.tasks.payload import CREATE, RESPOND
+from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, RESPOND
 
 
 class RunsDryInLargeBatches:
@@ -22,6 +26,33 @@ class RunsDryInLargeBatches:
 
     def run(self, frame: Frame, data: bytes) -> bytes:
         if data[:4] in STRICT.values() and len(data) > 6_000:
+            raise FakeRevert
+        return self._inner.run(frame, data)
+
+
+class NamesOneAtATime:
+    """Its strict form stops at the first item that fails, as many a contract does."""
+
+    def __init__(self, inner: FakeBatchTaskManager) -> None:
+        self._inner, self.code = inner, inner.code
+
+    def run(self, frame: Frame, data: bytes) -> bytes:
+        try:
+            return self._inner.run(frame, data)
+        except FakeRevert as revert:
+            (items,) = decode_values(["(uint256,bytes32,bytes)[]"], revert.data[4:])
+            raise FakeRevert(revert.data[:4] + encode(["(uint256,bytes32,bytes)[]"], [items[:1]])) from None
+
+
+class SaysNothingAtFirst:
+    """Its strict form reverts without a word, so many times; then all is well."""
+
+    def __init__(self, inner: FakeBatchTaskManager, times: int) -> None:
+        self._inner, self.code, self._left = inner, inner.code, times
+
+    def run(self, frame: Frame, data: bytes) -> bytes:
+        if data[:4] in STRICT.values() and self._left:
+            self._left -= 1
             raise FakeRevert
         return self._inner.run(frame, data)
 
@@ -46,8 +77,22 @@ async def test_a_poisoned_operation_is_rejected_with_its_decoded_reason_and_its_
         assert world.sent_nonces() == [0], "nothing was tried by a real transaction"
 
 
-async def test_wave_after_wave_of_poison_costs_the_neighbours_no_retry(tmp_path: Path) -> None:
+async def test_poison_after_poison_in_one_batch_costs_its_neighbours_nothing(tmp_path: Path) -> None:
     """D4: in the source each wave cut out of a batch was an attempt of all that stayed."""
+    async with open_world(tmp_path, settings=Settings(max_retries=2)) as world:
+        world.chain.contracts[BATCH_TASK_MANAGER] = NamesOneAtATime(world.contracts.batch)
+        good = [world.made.operation() for _ in range(3)]
+        bad = [world.made.operation(good=False) for _ in range(5)]
+        await world.add(good[0], *bad[:3], good[1], *bad[3:], good[2])
+        await world.flush()
+        assert await world.outcomes(bad) == {Outcome.REJECTED}
+        assert [await world.stage(o) for o in good] == ["sealed"] * 3, "in the very same flush"
+        await world.finish()
+        assert await world.outcomes(good) == {Outcome.LANDED}
+        assert {(await world.account(o)).operation.retries for o in good} == {0}
+
+
+async def test_who_waits_for_a_person_spends_no_retry_while_poison_is_cut_out_beside_it(tmp_path: Path) -> None:
     async with open_world(tmp_path, settings=Settings(max_retries=0, in_flight_max=1)) as world:
         patient = world.made.operation()
         await world.add(patient)
@@ -90,13 +135,19 @@ async def test_a_batch_that_stands_in_halves_only_travels_in_halves(tmp_path: Pa
         assert {(await world.account(o)).operation.retries for o in operations} == {0}
 
 
-async def test_a_fresh_task_does_not_look_as_if_it_came_from_the_future(tmp_path: Path) -> None:
+async def test_it_is_simulated_in_the_block_it_will_land_in_where_a_fresh_task_is_not_of_the_future(
+    tmp_path: Path,
+) -> None:
     """D8: at `latest` the reference block is not in the past; in the block we aim at it is."""
     async with open_world(tmp_path) as world:
         operation = world.made.operation(created_block=world.chain.head.number)
         await world.add(operation)
-        await world.finish()
-        assert await world.outcome(operation) is Outcome.LANDED
+        await world.flush()
+        assert await world.stage(operation) == "sealed"
+        await world.mine()
+        account = await world.account(operation)
+        assert (account.state.value, account.operation.retries) == ("mined", 0)
+        assert all(world.recorded(operation))
 
 
 async def test_it_is_simulated_as_the_lane_and_not_as_nobody(tmp_path: Path) -> None:
@@ -136,7 +187,7 @@ async def test_without_the_right_to_record_tasks_operations_wait_and_a_person_is
 # ---- D5 and D6: what is on chain already
 
 
-async def test_a_task_that_was_recorded_without_its_response_goes_on_as_respond_only(tmp_path: Path) -> None:
+async def test_a_task_that_exists_is_not_taken_for_answered_and_goes_on_as_respond_only(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         task = world.made.task()
         create, both = world.made.operation(CREATE, task=task), world.made.operation(task=task)
@@ -182,15 +233,22 @@ async def test_what_is_on_chain_with_our_response_is_already_done_and_with_anoth
         assert world.sent_nonces() == [0]
 
 
-async def test_another_task_under_our_id_is_a_conflict(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", [CREATE, CREATE_AND_RESPOND])
+async def test_the_hash_that_is_there_tells_our_own_task_from_another_under_its_id(
+    tmp_path: Path, kind: str
+) -> None:
     async with open_world(tmp_path) as world:
         task = world.made.task()
-        await world.add(world.made.operation(task=task))
+        await world.add(world.made.operation(kind, task=task))
         await world.finish()
-        other = world.made.operation(task=replace(task, timestamp=1), id="other")
-        await world.add(other)
-        await world.finish()
+        own = world.made.operation(kind, task=task, id="own")
+        other = world.made.operation(kind, task=replace(task, timestamp=1), id="other")
+        for one in (own, other):
+            await world.add(one)
+            await world.finish()
+        assert await world.outcome(own) is Outcome.ALREADY_DONE
         assert await world.outcome(other) is Outcome.CONFLICT
+        assert world.sent_nonces() == [0]
 
 
 # ---- What cannot be carried at all
@@ -234,6 +292,18 @@ async def test_an_operation_that_runs_dry_by_itself_is_given_up_after_its_retrie
         assert ended.revert is not None
         assert ended.revert.name == "ItemLikelyOutOfGas"
         assert (await world.account(good)).outcome is Outcome.LANDED
+
+
+async def test_that_no_reason_is_given_is_no_reason_to_reject(tmp_path: Path) -> None:
+    """D10: running out of gas leaves empty revert data, and says nothing of the operation."""
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        world.chain.contracts[BATCH_TASK_MANAGER] = SaysNothingAtFirst(world.contracts.batch, times=2)
+        await world.add(operation)
+        await world.flush()
+        assert await world.stage(operation) == "queued"
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
 
 
 async def test_an_operation_that_can_no_longer_land_expires_while_it_waits(tmp_path: Path) -> None:

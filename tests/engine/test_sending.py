@@ -8,6 +8,7 @@ import pytest
 from engine.world import GWEI, LANE, Settings, World, open_world
 from headrace.core.words import Outcome
 from headrace.testing.node_faults import ScriptedFaults, SendFault
+from headrace.testing.pool_rules import NodeRules
 
 
 def lying(world: World, *faults: SendFault) -> None:
@@ -91,6 +92,58 @@ async def test_when_an_old_attempt_is_mined_after_all_it_is_recognised(tmp_path:
         assert (account.ride.hash, account.ride.attempts) == (first.hash, 2)
         await world.finish()
         assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_every_replacement_up_to_the_ceiling_is_one_that_a_pool_takes(tmp_path: Path) -> None:
+    """By geth's rules: both fees strictly higher, each by 10 %. Blocks with room pass it by, for any reason."""
+    async with open_world(tmp_path, settings=Settings(ceiling_wei=8 * GWEI)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        for _ in range(60):
+            await only_seen(world, blocks=1)
+            (in_pool,) = world.chain.pool
+            assert in_pool.raw == raw_of(world)[-1], "no attempt was refused, and none is below an older one"
+            assert in_pool.max_fee_wei <= 8 * GWEI
+        assert len(raw_of(world)) > 5
+        assert "fee ceiling of 8000000000 wei" in (world.gateway.lane.help_wanted or "")
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+
+
+async def test_of_a_lane_only_the_lowest_is_repriced_and_the_next_only_after_blocks_that_it_would_have_fitted(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, settings=Settings(most=1, in_flight_max=2)) as world:
+        await world.add(*(world.made.operation() for _ in range(2)))
+        await world.flush()
+        second = max(world.chain.pool, key=lambda t: t.nonce)
+        await only_seen(world, blocks=8)
+        assert [t.hash for t in world.chain.pool if t.nonce == 1] == [second.hash]
+
+        first = raw_of(world)[-1]
+        world.clock.advance(12)
+        world.chain.mine(include=[first], from_pool=False)
+        await world.saw()
+        assert [t.hash for t in world.chain.pool] == [second.hash], (
+            "this block is the first that it might have met"
+        )
+        await only_seen(world, blocks=2)
+        assert [t.hash for t in world.chain.pool] != [second.hash]
+
+
+async def test_an_underpriced_one_is_raised_at_the_next_head_though_its_time_has_not_come(tmp_path: Path) -> None:
+    async with open_world(tmp_path, rules=NodeRules(tip_min_wei=2 * GWEI)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        assert len(world.chain.pool) == 0
+        for _ in range(12):
+            await world.mine()
+        assert len(world.chain.pool) == 0
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.sent_nonces() == [0]
 
 
 async def test_in_full_blocks_nothing_is_bid_up(tmp_path: Path) -> None:

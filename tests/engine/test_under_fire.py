@@ -1,4 +1,4 @@
-"""All at once, by seed: lying nodes, reorgs, lost pools, strangers, crashes. The chain agrees in the end."""
+"""All at once, by seed: lying nodes, reorgs, lost pools, strangers, deadlines, crashes. The chain agrees."""
 
 import random
 from contextlib import suppress
@@ -16,6 +16,7 @@ from headrace.testing.builders import CHAIN, Builder
 from headrace.testing.clock import HandClock
 from headrace.testing.fake_node import FakeNode
 from headrace.testing.node_faults import NoNodeFaults, ReadFault, SeededFaults, SendFault
+from headrace.testing.pool_rules import NodeRules
 from headrace.workloads.tasks.operations import Windows, recording
 from headrace.workloads.tasks.payload import CREATE, RESPOND, Payload
 
@@ -36,7 +37,7 @@ class Fire:
             contracts=pick([BATCHED, BATCHED, replace(BATCHED, strict_only=True), SINGLY]),
         )
         self.clock = HandClock()
-        self.contracts = new_chain(self.clock)
+        self.contracts = new_chain(self.clock, rules=pick([None, None, NodeRules(raw_bytes_max=6_000)]))
         self.contracts.task_manager.creation_window = self.contracts.task_manager.response_window = NEVER
         self.chain = self.contracts.chain
         self.node = FakeNode(self.chain, remembers_uncled=pick([True, False]))
@@ -88,6 +89,9 @@ class Fire:
                 received_at=0,
                 now=self.clock.now(),
             )
+            if len(operations) == 1 and self.chance.random() < 0.2:
+                deadline = self.clock.now() + self.chance.choice([10, 40, 100])
+                operations = (replace(operations[0], deadline=deadline),)
             await world.add(*operations)
             self.good |= {o: good or o.kind == CREATE for o in operations}
 
@@ -149,7 +153,9 @@ async def test_whatever_happens_each_operation_ends_once_and_as_the_chain_says(t
         await world.finish(blocks=4 * len(fire.good) + 60)
         for operation, good in fire.good.items():
             account, there = await world.account(operation), shown(world, operation)
-            assert (account.outcome in (Outcome.LANDED, Outcome.ALREADY_DONE)) == there == good, account
+            assert (account.outcome in (Outcome.LANDED, Outcome.ALREADY_DONE)) == there, account
+            in_time = account.outcome is not Outcome.EXPIRED or operation.deadline is None
+            assert there == (good and in_time), account
         nonces = world.sent_nonces()
         assert nonces == list(range(len(nonces)))
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.world import open_world
+from engine.world import Settings, open_world
 from headrace.core.ports import NodeTrouble
 from headrace.core.words import Block, BlockNumber, Outcome
 from headrace.engine.watcher import BLOCKS_KEPT
@@ -115,3 +115,45 @@ async def test_a_block_that_changes_while_it_is_read_is_read_again(tmp_path: Pat
             await world.gateway.watcher.saw(stale)
         await world.saw()
         assert world.gateway.watcher._canonical[BlockNumber(world.chain.head.number)] == world.chain.head.hash
+
+
+async def test_a_block_that_we_know_by_a_receipt_only_is_missed_when_it_goes(tmp_path: Path) -> None:
+    """A lane learned by asking that it is mined in a block whose own receipts could not be read. When that block is
+    replaced, nobody had seen it: the lane must hear of it all the same, or its nonce waits for the last look."""
+    async with open_world(tmp_path, settings=Settings(confirmations=6)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.mine(2)
+        await world.add(world.made.operation())
+        await world.flush()  # something is out that a block's receipts are read for
+        world.chain.reorg(2, blocks=1, from_pool=True)  # the first is in another block now
+        world.node.faults = ScriptedFaults(read={"receipts": [ReadFault.TROUBLE]})
+        with pytest.raises(NodeTrouble):
+            await world.saw()  # our bytes go out again, and "nonce too low" leads to the receipt
+        account = await world.account(operation)
+        assert account.ride is not None
+        assert account.ride.block_hash == world.chain.head.hash
+        world.chain.reorg(1, blocks=2, forget=True)
+        await world.saw()
+        assert (await world.account(operation)).state.value == "sent"
+        assert len(world.told("retracted")) >= 2
+        assert len(world.chain.pool) >= 1, "the same bytes are out again"
+
+
+async def test_where_all_that_we_knew_was_replaced_and_could_not_be_read_we_do_not_walk_back_to_the_beginning(
+    tmp_path: Path,
+) -> None:
+    """Just after a start we know one block. A reorg takes it, and the node fails us before we have read another."""
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.chain.reorg(1)
+        world.node.faults = ScriptedFaults(read={"receipts": [ReadFault.TROUBLE]})
+        with pytest.raises(NodeTrouble):
+            await world.saw()
+        before = world.node.calls["block"]
+        await world.mine(2)
+        assert world.node.calls["block"] - before <= 2
+        assert (await world.account(operation)).state.value == "mined"

@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, cast
 
 from engine.tapped import SAVES, SENDS, Tap, Tapped, nothing
-from headrace.chain.artifacts import load
-from headrace.chain.reverts import Errors
 from headrace.chain.signing import LocalSigner
 from headrace.core import transaction as transactions
 from headrace.core.flush import BlockTimes, FlushPolicy
@@ -21,6 +19,7 @@ from headrace.core.operation import Account, Operation
 from headrace.core.ports import Added, BatchNews, News, OperationNews
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Address, Block, OperationId, Outcome
+from headrace.engine.by_hand import ByHand
 from headrace.engine.intake import Intake
 from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
@@ -35,6 +34,7 @@ from headrace.testing.builders import BATCH_TASK_MANAGER, CHAIN, TASK_MANAGER, B
 from headrace.testing.clock import HandClock
 from headrace.testing.fake_node import FakeNode
 from headrace.testing.keys import keys_from_seed
+from headrace.workloads.tasks.errors import TaskReverts, task_errors
 from headrace.workloads.tasks.workload import TaskContracts, Tasks
 
 GWEI = 10**9
@@ -72,6 +72,7 @@ class Gateway:
     judge: Judge
     gas_book: GasBook
     workload: Tasks
+    by_hand: ByHand
     store: Any  # tapped
     node: Any  # tapped
     clock: HandClock
@@ -80,6 +81,7 @@ class Gateway:
         await restart_lane(
             self.lane, store=self.store, node=self.node, clock=self.clock, workloads={"tasks": self.workload}
         )
+        await self.by_hand.take_up()
 
 
 @dataclass(slots=True)
@@ -177,8 +179,7 @@ def build(
 ) -> Gateway:
     tapped_store: Any = Tapped(store, SAVES, tap)
     tapped_node: Any = Tapped(node, SENDS, tap)
-    errors = Errors.of(load("TaskManager").abi, load("BatchTaskManager").abi)
-    workload = Tasks(settings.contracts, read_revert=errors.decode)
+    workload = Tasks(settings.contracts, read_revert=TaskReverts(task_errors()).read)
     gas_book, blocks = GasBook(), BlockTimes()
     signer = LocalSigner(LANE_KEY.secret)
     judge = Judge(
@@ -206,6 +207,7 @@ def build(
         in_flight_max=settings.in_flight_max,
         changed=lambda: packer.noticed(0),
         met_block=lambda *, taken, sent_before_s: packer.batch_met_block(taken=taken, sent_before_s=sent_before_s),
+        blocks=blocks,
     )
     room = Room(
         node=tapped_node,
@@ -245,6 +247,7 @@ def build(
         judge=judge,
         gas_book=gas_book,
         workload=workload,
+        by_hand=ByHand(store=tapped_store, node=tapped_node, lane=lane, packer=packer, clock=clock),
         store=tapped_store,
         node=tapped_node,
         clock=clock,

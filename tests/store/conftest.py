@@ -10,4 +10,8 @@ pytest.register_assert_rewrite(
     "store.contract_evaluations",
     "store.contract_reading",
     "store.contract_life",
+    "store.contract_jobs",
+    "store.contract_settling",
+    "store.contract_claim_runs",
+    "store.contract_lanes",
 )

@@ -5,12 +5,16 @@ class TestMine(StoreContract):
     async def store(self, ...): ...
 """
 
+from store.contract_claim_runs import ClaimRunsContract
 from store.contract_evaluations import EvaluationsContract
 from store.contract_followers import FollowersContract
+from store.contract_jobs import JobsContract
+from store.contract_lanes import LanesContract
 from store.contract_life import LifeContract
 from store.contract_operations import OperationsContract
 from store.contract_reading import ReadingContract
 from store.contract_roundtrip import RoundtripContract
+from store.contract_settling import SettlingContract
 from store.contract_transactions import TransactionsContract
 
 
@@ -18,9 +22,13 @@ class StoreContract(
     OperationsContract,
     FollowersContract,
     TransactionsContract,
+    LanesContract,
     EvaluationsContract,
     ReadingContract,
     RoundtripContract,
     LifeContract,
+    JobsContract,
+    SettlingContract,
+    ClaimRunsContract,
 ):
     """All of it."""

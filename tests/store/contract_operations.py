@@ -53,6 +53,7 @@ class OperationsContract:
             deadline=NOW + 99.25,
             deadline_block=BlockNumber(2**40),
             retries=3,
+            sender=LANE,
         )
         await store.add_operations([whole])
         assert (await account(store, "a")).operation == whole
@@ -167,9 +168,9 @@ class OperationsContract:
         await store.add_operations([an_operation("a"), an_operation("b")])
         await claim(store)
         await store.judge([], [returned("a", not_before=NOW + 10), returned("b")], now=NOW)
-        assert await store.count_ready(chain=CHAIN, workload="tasks", now=NOW + 9) == 1
+        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 9) == 1
         assert await claim(store, now=NOW + 9) == ["b"]
-        assert await store.count_ready(chain=CHAIN, workload="tasks", now=NOW + 10) == 1
+        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 10) == 1
         assert await claim(store, now=NOW + 10) == ["a"]
 
     async def test_ready_ones_are_counted_by_chain_and_workload(self, store: Store) -> None:
@@ -177,9 +178,16 @@ class OperationsContract:
             [an_operation("a"), an_operation("b"), an_operation("c", workload="escrow"), an_operation("d")]
         )
         await claim(store, 1)
-        assert await store.count_ready(chain=CHAIN, workload="tasks", now=NOW) == 2
-        assert await store.count_ready(chain=CHAIN, workload="escrow", now=NOW) == 1
-        assert await store.count_ready(chain=ChainId(1), workload="tasks", now=NOW) == 0
+        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 2
+        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="escrow", now=NOW) == 1
+        assert await store.count_ready(chain=ChainId(1), lane=LANE, workload="tasks", now=NOW) == 0
+
+    async def test_what_has_a_sender_is_claimed_and_counted_by_that_lane_only(self, store: Store) -> None:
+        await store.add_operations([an_operation("bound", sender=OTHER_LANE), an_operation("free")])
+        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 1
+        assert await store.count_ready(chain=CHAIN, lane=OTHER_LANE, workload="tasks", now=NOW) == 2
+        assert await claim(store) == ["free"]
+        assert await claim(store, lane=OTHER_LANE) == ["bound"]
 
     async def test_the_backlog_is_what_is_neither_sealed_nor_done(self, store: Store) -> None:
         assert await store.count_backlog(chain=CHAIN) == 0

@@ -7,7 +7,7 @@ import pytest
 from headrace.core.errors import FixTheRequest
 from headrace.core.operation import Stage, State
 from headrace.core.transaction import Settled, Taken, Void
-from headrace.core.words import BatchId, BlockNumber, Nonce, OperationId, Outcome, TxHash
+from headrace.core.words import BatchId, BlockNumber, Nonce, OperationId, Outcome, Revert, TxHash
 from store.made import (
     CHAIN,
     LANE,
@@ -194,6 +194,25 @@ class ReadingContract:
             "landed": 2,
             "rejected": 1,
         }
+
+    async def test_reverts_that_nobody_could_read_are_counted_by_selector(self, store: Store) -> None:
+        assert await store.unknown_reverts(limit=9) == []
+        await store.add_operations([an_operation(id) for id in "abcdefg"])
+        await claim(store)
+        dead, cafe = Revert(bytes.fromhex("deadbeef01")), Revert(bytes.fromhex("cafebabe"))
+        await store.judge(
+            [ended("a", Outcome.REJECTED, revert=dead), ended("b", Outcome.REJECTED, revert=cafe)],
+            [
+                returned("c", revert=Revert(bytes.fromhex("deadbeef02"))),
+                returned("d", revert=Revert(b"\x01")),
+                returned("e", revert=Revert(b"")),  # out of gas, most likely: nothing to be read
+                returned("f", revert=Revert(bytes.fromhex("2e98c533"), "TaskAlreadyExists", {})),
+            ],
+            now=NOW,
+        )
+        found = [(r.selector.hex(), r.operations, r.example) for r in await store.unknown_reverts(limit=9)]
+        assert found == [("deadbeef", 2, "c"), ("", 1, "d"), ("cafebabe", 1, "b")]
+        assert len(await store.unknown_reverts(limit=1)) == 1
 
     async def test_every_lane_has_its_account(self, store: Store) -> None:
         assert await store.lanes() == []

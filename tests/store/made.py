@@ -6,7 +6,9 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from headrace.core.operation import Account, Ending, Operation, Return
-from headrace.core.ports import EvaluationStore, OperationStore, Reader, TransactionStore
+from headrace.core.ports import EvaluationStore, LaneStore, OperationStore, Reader, TransactionStore
+from headrace.core.ports.claim_runs import ClaimRunStore
+from headrace.core.ports.jobs import JobStore
 from headrace.core.transaction import InFlight, Mined, Settled, Void
 from headrace.core.words import (
     Address,
@@ -29,7 +31,9 @@ OTHER_LANE = Address(b"\x02" * 20)
 NOW = 1_000.0
 
 
-class Store(OperationStore, TransactionStore, EvaluationStore, Reader, Protocol):
+class Store(
+    OperationStore, TransactionStore, LaneStore, EvaluationStore, JobStore, ClaimRunStore, Reader, Protocol
+):
     """All ports of the store in one."""
 
 

@@ -18,7 +18,7 @@ from headrace.store.queries import load_queries
 from store.made import CHAIN, LANE, NOW, a_follower, an_operation, in_flight, landed, mined, returned
 from store.opened import migrated
 
-FILES = ("operations", "endings", "transactions", "evaluations", "reading")
+FILES = ("operations", "endings", "transactions", "evaluations", "reading", "jobs", "claim_runs")
 STATEMENTS = [(file, name) for file in FILES for name in load_queries(file)]
 BACKLOG = 20_000
 BATCH = 100
@@ -29,6 +29,8 @@ MAY_SCAN = re.compile(
     r"|SCAN CONSTANT ROW|SCAN l$|SCAN outcomes$"
     r"|SCAN evaluations USING INDEX evaluations_open"
     r"|SCAN operations USING COVERING INDEX operations_open"
+    r"|SCAN claim_runs USING INDEX claim_runs_one_at_a_time"
+    r"|SCAN operations USING INDEX operations_unknown_revert|SCAN \(subquery-2\)$"
 )
 
 

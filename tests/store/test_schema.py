@@ -120,6 +120,7 @@ def test_the_words_of_the_database_are_the_words_of_core(db: sqlite3.Connection)
         "UPDATE attempts SET hash = zeroblob(32)",
         "DELETE FROM attempts",
         "UPDATE lanes SET start_nonce = -1",
+        "UPDATE transactions SET cancelled = 'maybe'",
     ],
 )
 def test_the_database_itself_refuses(db: sqlite3.Connection, illegal: str) -> None:
@@ -177,3 +178,21 @@ def test_an_evaluation_is_concluded_once(db: sqlite3.Connection) -> None:
     db.execute("INSERT INTO evaluations VALUES (1, 'a', x'', x'', x'', x'', 1, 1.0, x'01')")
     with pytest.raises(sqlite3.IntegrityError, match="concluded once"):
         db.execute("UPDATE evaluations SET result = x'02'")
+
+
+def test_a_drained_lane_seals_no_batch_whoever_writes(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE lanes SET drained_at = 1.0")
+    columns = "chain, lane, workload, form, gas_limit, state, sealed_at, reprice_at, blocks_fitted"
+    into = f"INSERT INTO transactions (nonce, batch_id, members, {columns})"
+    copy = f"{into} SELECT nonce + ?, ?, ?, {columns} FROM transactions"
+    with pytest.raises(sqlite3.IntegrityError, match="a drained lane seals no batch"):
+        db.execute(copy, (1, "batch-1", '["a"]'))
+    db.execute(copy, (1, None, "[]"))  # it fills a gap
+
+
+def test_a_cancel_is_not_taken_back(db: sqlite3.Connection) -> None:
+    for more in ("return", "end"):
+        db.execute("UPDATE transactions SET cancelled = ?", (more,))
+    for less in ("return", None):
+        with pytest.raises(sqlite3.IntegrityError, match="not taken back"):
+            db.execute("UPDATE transactions SET cancelled = ?", (less,))

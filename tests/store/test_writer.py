@@ -30,7 +30,7 @@ class Watched:
         self.path = path
         db.set_trace_callback(self.statements.append)
         self.db = db
-        self.writer = Writer(db, path, jobs_waiting_max=200)
+        self.writer = Writer(db, path, errands_waiting_max=200)
 
     def commits(self) -> int:
         return self.statements.count("COMMIT")
@@ -141,7 +141,7 @@ async def test_a_cancelled_caller_leaves_nothing_half(watched: Watched) -> None:
 async def test_a_full_queue_says_try_later(watched: Watched) -> None:
     async with watched.held():
         tasks = await queued(*(watched.noted(f"{i}") for i in range(200)))
-        with pytest.raises(TryLater, match="200 jobs waiting"):
+        with pytest.raises(TryLater, match="200 errands waiting"):
             await watched.noted("too many")
     await asyncio.gather(*tasks)
     await watched.noted("now")

@@ -12,6 +12,10 @@ interface Vm {
     function prank(address sender) external;
     function roll(uint256 blockNumber) external;
     function getBlockNumber() external view returns (uint256);
+    function warp(uint256 timestamp) external;
+    function getBlockTimestamp() external view returns (uint256);
+    function addr(uint256 secretKey) external pure returns (address);
+    function sign(uint256 secretKey, bytes32 digest) external pure returns (uint8 v, bytes32 r, bytes32 s);
     function chainId(uint256 newChainId) external;
     function deployCode(string calldata artifact, bytes calldata arguments) external returns (address);
     function expectRevert(bytes calldata data) external;

@@ -6,7 +6,7 @@ from starlette.routing import Route, WebSocketRoute
 
 from headrace.api.health import Health
 from headrace.api.origin import SameOrigin
-from headrace.api.rpc import Rpc
+from headrace.api.rpc import Rpc, public_methods
 from headrace.api.services import Services
 from headrace.api.ws import Sockets
 
@@ -14,7 +14,8 @@ from headrace.api.ws import Sockets
 def gateway_app(services: Services) -> Starlette:
     """For `api.server.GatewayServer`. Starts nothing of its own; what it works with is opened and closed by who
     hands it in."""
-    health, rpc, sockets = Health(services.readiness), Rpc(services), Sockets(services)
+    health = Health(services.readiness, services.unknown_reverts)
+    rpc, sockets = Rpc(public_methods(services), services.limits), Sockets(services)
     app = Starlette(
         routes=[
             Route("/rpc", rpc.endpoint, methods=["POST", "GET", "PUT", "PATCH", "DELETE"]),

@@ -1,23 +1,36 @@
 """`/healthz`: the process answers. `/readyz`: it can do its work, or why not. `/`: where everything is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from headrace.api.wire import hexed
+from headrace.core.words import Selector
+
 
 class Health:
-    def __init__(self, readiness: Callable[[], Sequence[str]]) -> None:
-        self._readiness = readiness
+    """`/readyz` also shows how often each revert came that no known ABI has, by selector, since the start: no
+    reason to be unready, and worth a look. It has that member only when there were any."""
+
+    def __init__(
+        self,
+        readiness: Callable[[], Sequence[str]],
+        unknown_reverts: Callable[[], Mapping[Selector, int]] = dict,
+    ) -> None:
+        self._readiness, self._unknown_reverts = readiness, unknown_reverts
 
     async def healthz(self, _: Request) -> Response:
         return _json({"status": "alive"})
 
     async def readyz(self, _: Request) -> Response:
         reasons = list(self._readiness())
-        return _json({"ready": not reasons, "reasons": reasons}, status=503 if reasons else 200)
+        content: dict[str, object] = {"ready": not reasons, "reasons": reasons}
+        if unknown := self._unknown_reverts():
+            content["unknown_reverts"] = {hexed(selector): count for selector, count in unknown.items()}
+        return _json(content, status=503 if reasons else 200)
 
     async def front(self, _: Request) -> Response:
         return _json(

@@ -8,10 +8,10 @@ from typing import Final
 from uuid import uuid4
 
 from headrace.api.fields import Fields, Shape
+from headrace.api.lane_form import lane_form
 from headrace.api.reading import OperationBook, Reading, state_of
 from headrace.api.services import Acceptor, Services, Submission
 from headrace.api.wire import (
-    hexed,
     read_new_operation_id,
     read_operation_id,
     read_quantity,
@@ -67,21 +67,7 @@ class OperationMethods:
     async def lanes(self, params: object) -> Mapping[str, object]:
         _NOTHING.read({} if params is None else params, "")
         reports = await self._services.lanes()
-        return {
-            "lanes": [
-                {
-                    "chain_id": report.account.chain,
-                    "lane": hexed(report.account.lane),
-                    "next_nonce": report.account.next_nonce,
-                    "in_flight": report.account.in_flight,
-                    "mined": report.account.mined,
-                    "settled": report.account.settled,
-                    "help_wanted": report.help_wanted,
-                    "balance_wei": None if report.balance_wei is None else str(report.balance_wei),
-                }
-                for report in reports
-            ]
-        }
+        return {"lanes": [lane_form(report) for report in reports]}
 
     def _tell(self, endings: Sequence[Ending]) -> None:
         for news in endings_told(endings, at=self._services.clock.now()):

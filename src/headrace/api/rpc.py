@@ -36,7 +36,7 @@ from headrace.api.envelope import (
 from headrace.api.listing import Listing
 from headrace.api.operation_methods import OperationMethods
 from headrace.api.reading import OperationBook
-from headrace.api.services import Services
+from headrace.api.services import Limits, Services
 from headrace.api.task_methods import TaskMethods
 from headrace.api.waiting import Waiting
 from headrace.api.wire import shown
@@ -57,22 +57,27 @@ class Method:
     waits: bool = False
 
 
+def public_methods(services: Services) -> Mapping[str, Method]:
+    """What clients may call."""
+    book = OperationBook(services)
+    tasks, operations = TaskMethods(services), OperationMethods(services, book)
+    return {
+        "newt_createTask": Method(tasks.create_task, waits=True),
+        "newt_sendTask": Method(tasks.send_task),
+        "headrace_submit": Method(operations.submit),
+        "headrace_getOperation": Method(operations.get),
+        "headrace_waitOperation": Method(Waiting(services, book).wait, waits=True),
+        "headrace_cancelOperation": Method(operations.cancel),
+        "headrace_listOperations": Method(Listing(services).list),
+        "headrace_lanes": Method(operations.lanes),
+    }
+
+
 class Rpc:
-    def __init__(self, services: Services) -> None:
-        book = OperationBook(services)
-        tasks, operations = TaskMethods(services), OperationMethods(services, book)
-        self._methods: Mapping[str, Method] = {
-            "newt_createTask": Method(tasks.create_task, waits=True),
-            "newt_sendTask": Method(tasks.send_task),
-            "headrace_submit": Method(operations.submit),
-            "headrace_getOperation": Method(operations.get),
-            "headrace_waitOperation": Method(Waiting(services, book).wait, waits=True),
-            "headrace_cancelOperation": Method(operations.cancel),
-            "headrace_listOperations": Method(Listing(services).list),
-            "headrace_lanes": Method(operations.lanes),
-        }
-        self._limits = services.limits
-        self._bodies = Bodies(services.limits)
+    def __init__(self, methods: Mapping[str, Method], limits: Limits) -> None:
+        self._methods = methods
+        self._limits = limits
+        self._bodies = Bodies(limits)
         self.calls = 0  # being worked on
 
     async def endpoint(self, request: Request) -> Response:

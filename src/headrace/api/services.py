@@ -10,7 +10,7 @@ from typing import Protocol
 from headrace.api.topics import Topics
 from headrace.core.operation import Account, Ending, Operation, Stage
 from headrace.core.ports import Added, Clock, Evaluation, LaneAccount
-from headrace.core.words import ChainId, OperationId, Outcome
+from headrace.core.words import ChainId, Nonce, OperationId, Outcome, Selector
 from headrace.operators.evaluation import Answer, TaskRequest
 
 
@@ -90,11 +90,13 @@ class Acceptor(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaneReport:
-    """A lane as `headrace_lanes` shows it. `help_wanted`: what a person must do."""
+    """A lane as `headrace_lanes` shows it. `help_wanted`: what a person must do. `chain_nonces`: the account's
+    next nonce by the newest block, and with the node's pool; None where the chain did not say."""
 
     account: LaneAccount
     help_wanted: str | None = None
     balance_wei: int | None = None
+    chain_nonces: tuple[Nonce, Nonce] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,8 @@ class Limits:
 class Services:
     """`quorum_numbers`, `threshold_percent`: of this deployment, and the defaults of a task request.
     `recorded_kind`: the kind of the operation that ends a task request (recording `separate`: respond).
-    `readiness` answers why the gateway is not ready; it must not block."""
+    `readiness` answers why the gateway is not ready; it must not block. `unknown_reverts`: how often each selector
+    came, since the start, that no known ABI has."""
 
     desk: TaskDesk
     intake: Admission
@@ -135,4 +138,5 @@ class Services:
     threshold_percent: int
     quorum_numbers: bytes = b"\x00"
     recorded_kind: str = "create_and_respond"
+    unknown_reverts: Callable[[], Mapping[Selector, int]] = dict
     limits: Limits = field(default_factory=Limits)

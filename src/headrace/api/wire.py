@@ -25,6 +25,7 @@ _BARE_DATA: Final = re.compile(r"(?:0x)?(?:[0-9a-fA-F]{2})*")
 _ADDRESS: Final = re.compile(r"0x[0-9a-fA-F]{40}")
 _OPERATION_ID: Final = re.compile(f"[!-~]{{1,{OPERATION_ID_CHARACTERS_MAX}}}")
 _MADE_HERE: Final = "/create"  # the first half of a task that is recorded in two operations
+_OF_JOBS: Final = "job/"  # operations on a job's payment
 _SHOWN_CHARACTERS_MAX: Final = 80
 
 
@@ -142,6 +143,8 @@ def read_new_operation_id(value: object, path: str) -> OperationId:
     read = read_operation_id(value, path)
     if read.endswith(_MADE_HERE):
         raise wrong(path, f"{shown(value)}: ids that end in {_MADE_HERE!r} are made by the gateway only")
+    if read.startswith(_OF_JOBS):
+        raise wrong(path, f"{shown(value)}: ids that begin with {_OF_JOBS!r} are made by the gateway only")
     return read
 
 

@@ -16,6 +16,7 @@ from headrace.core.gas import GasBook
 from headrace.core.ports import (
     Announce,
     Clock,
+    LaneStore,
     Node,
     OperationStore,
     Signer,
@@ -24,6 +25,7 @@ from headrace.core.ports import (
 )
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Block, ChainId
+from headrace.engine.by_hand import ByHand
 from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
@@ -38,7 +40,7 @@ GWEI = 10**9
 SIGNED_ENVELOPE_BYTES = 512
 
 
-class EngineStore(OperationStore, TransactionStore, Protocol):
+class EngineStore(OperationStore, TransactionStore, LaneStore, Protocol):
     """What the engine needs of the store."""
 
 
@@ -47,6 +49,7 @@ class Lane:
     runner: LaneRunner
     packer: Packer
     room: Room
+    by_hand: ByHand
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,11 @@ class EngineRoom:
     def hindrances(self) -> list[str]:
         """Why operations do not reach the chain now, for people. Empty while all is well."""
         reasons = [self.watcher.trouble, self.judge.operator_needed]
+        all_drained = all(lane.packer.drained for lane in self.lanes)
         for lane in self.lanes:
-            reasons += [lane.packer.hindrance, lane.runner.help_wanted]
+            # While another lane takes the queue, a drained one hinders nothing.
+            stands = lane.packer.drained and not all_drained
+            reasons += [None if stands else lane.packer.hindrance, lane.runner.help_wanted]
         return [reason for reason in reasons if reason is not None]
 
     async def restart(self) -> None:
@@ -92,6 +98,7 @@ class EngineRoom:
             await restart_lane(
                 lane.runner, store=self.store, node=self.node, clock=self.clock, workloads=workloads
             )
+            await lane.by_hand.take_up()
 
 
 def build_engine(
@@ -140,6 +147,7 @@ def build_engine(
             met_block=lambda *, taken, sent_before_s: packer.batch_met_block(
                 taken=taken, sent_before_s=sent_before_s
             ),
+            blocks=blocks,
         )
         room = Room(
             node=node,
@@ -170,7 +178,16 @@ def build_engine(
             policy=FlushPolicy(mode=submitter.flush, interval_s=submitter.batch_interval_ms / 1000),
             blocks=blocks,
         )
-        return Lane(runner, packer, room)
+        by_hand = ByHand(
+            store=store, node=node, lane=runner, packer=packer, clock=clock, changed=lambda: share_block()
+        )
+        return Lane(runner, packer, room, by_hand)
+
+    def share_block() -> None:
+        """Lanes that seal nothing leave their part to the others."""
+        working = [lane for lane in lanes if not lane.packer.drained]
+        for lane in working:
+            lane.room.take_share(chain.block_share / len(working))
 
     lanes = tuple(
         build_lane(signer, lane.transactions_in_flight_max)

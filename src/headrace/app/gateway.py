@@ -12,14 +12,18 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+from headrace.api.control import control_app
 from headrace.api.gateway import gateway_app
 from headrace.api.server import GatewayServer
-from headrace.api.services import LaneReport, Limits, Services
+from headrace.api.services import Limits, Services
 from headrace.api.starting import Front
 from headrace.api.topics import Topics
 from headrace.app.clock import SystemClock
+from headrace.app.control_socket import control_listener
 from headrace.app.engine_room import EngineRoom, build_engine
+from headrace.app.error_abis import read_task_reverts
 from headrace.app.keys import lane_signers
+from headrace.app.lane_office import LaneOffice
 from headrace.app.listening import bound_socket, say_listening
 from headrace.app.settings import Settings
 from headrace.app.tasks_part import TasksPart, open_tasks
@@ -35,6 +39,7 @@ from headrace.engine.intake import Intake
 from headrace.operators.desk import Desk
 from headrace.operators.policies import Policies, load_policies
 from headrace.store import SqliteStore, open_store
+from headrace.workloads.tasks.errors import TaskReverts
 
 log = logging.getLogger(__name__)
 
@@ -56,29 +61,35 @@ async def run_gateway(settings: Settings) -> None:
     clock = SystemClock()
     signers = lane_signers(settings)
     policies = load_policies(settings.tasks.policies)
+    reverts = read_task_reverts(settings.tasks.error_abis)
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stopping.set)
     progress = _Progress()
-    front = Front(lambda: progress.waiting_for)
+    front, control = Front(lambda: progress.waiting_for), Front(lambda: progress.waiting_for)
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(open_store(settings.store.path, clock=clock))
         listener = stack.enter_context(bound_socket(settings.gateway.host, settings.gateway.port))
-        server = GatewayServer(front, grace_s=GRACE_S)
+        control_listening = stack.enter_context(control_listener(settings.control_socket))
+        server, control_server = GatewayServer(front, grace_s=GRACE_S), GatewayServer(control, grace_s=GRACE_S)
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
+        controlling = asyncio.create_task(control_server.serve(sockets=[control_listening]), name="control")
         say_listening(settings.gateway.host, listener)
-        work = _run(settings, store, signers, policies, clock, front, progress)
+        work = _run(settings, store, signers, policies, reverts, clock, front, control, progress)
         working = asyncio.create_task(work, name="gateway")
         try:
             asked = asyncio.create_task(stopping.wait(), name="stop")
-            await asyncio.wait({working, asked, serving}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({working, asked, serving, controlling}, return_when=asyncio.FIRST_COMPLETED)
             asked.cancel()
         finally:
             log.info("stopping")
             # The port first: calls under way end with all loops running, new ones are told to come back.
             front.close()
+            control.close()
             server.stop()
+            control_server.stop()
             await serving
+            await controlling
             await _ended(working)
 
 
@@ -106,15 +117,17 @@ async def _run(
     store: SqliteStore,
     signers: list[LocalSigner],
     policies: Policies,
+    reverts: TaskReverts,
     clock: Clock,
     front: Front,
+    control: Front,
     progress: _Progress,
 ) -> None:
     chain = settings.chain
     async with AsyncExitStack() as stack:
         node = RpcNode(Endpoints(chain.http, clock=clock, timeout_s=chain.request_timeout_s))
         stack.push_async_callback(node.close)
-        tasks = await _reach_chain(settings, stack, node, signers, policies, clock, progress)
+        tasks = await _reach_chain(settings, stack, node, signers, policies, reverts, clock, progress)
         topics = Topics()
         heads = Heads(
             node,
@@ -149,7 +162,10 @@ async def _run(
             loops.create_task(engine.watcher.run(), name="watcher")
             for index, lane in enumerate(engine.lanes):
                 loops.create_task(lane.packer.run(), name=f"packer {index}")
-            front.open(gateway_app(_services(settings, store, engine, tasks, intake, desk, topics, clock)))
+            office = LaneOffice(engine=engine, reader=store, chain=ChainId(chain.chain_id))
+            services = _services(settings, store, engine, office, tasks, intake, desk, topics, clock)
+            front.open(gateway_app(services))
+            control.open(control_app(office, services.limits))
             log.info("%d evaluations resumed", await desk.resume())
 
 
@@ -159,6 +175,7 @@ async def _reach_chain(
     node: RpcNode,
     signers: list[LocalSigner],
     policies: Policies,
+    reverts: TaskReverts,
     clock: Clock,
     progress: _Progress,
 ) -> TasksPart:
@@ -166,7 +183,9 @@ async def _reach_chain(
     while True:
         try:
             await _check_chain(settings, node)
-            return await open_tasks(settings, stack, node=node, signers=signers, policies=policies, clock=clock)
+            return await open_tasks(
+                settings, stack, node=node, signers=signers, policies=policies, reverts=reverts, clock=clock
+            )
         except NodeTrouble as trouble:
             progress.waiting_for = f"the chain does not answer: {trouble}"
             log.warning("%s; trying again in %g s", progress.waiting_for, CHAIN_PAUSE_S)
@@ -180,6 +199,8 @@ async def _check_chain(settings: Settings, node: RpcNode) -> None:
             f"the node is on chain {chain_id}, the settings say {settings.chain.chain_id}: correct "
             "chains.NAME.chain_id, or chains.NAME.http"
         )
+    in_turn = await node.can_run_in_turn()
+    log.info("a batch whose revert names nobody is searched %s", "by eth_simulateV1" if in_turn else "by halves")
 
 
 async def _take_up(engine: EngineRoom, clock: Clock, progress: _Progress) -> None:
@@ -197,6 +218,7 @@ def _services(
     settings: Settings,
     store: SqliteStore,
     engine: EngineRoom,
+    office: LaneOffice,
     tasks: TasksPart,
     intake: Intake,
     desk: Desk,
@@ -211,18 +233,6 @@ def _services(
     def readiness() -> list[str]:
         return [*engine.hindrances(), *tasks.hindrances()]
 
-    async def lanes() -> list[LaneReport]:
-        configured = {lane.runner.address: lane for lane in engine.lanes}
-        reports = []
-        for account in await store.lanes():
-            lane = configured.get(account.lane)
-            if lane is None:
-                reports.append(LaneReport(account=account))
-                continue
-            help_wanted = lane.runner.help_wanted or lane.packer.hindrance
-            reports.append(LaneReport(account=account, help_wanted=help_wanted, balance_wei=lane.room.balance_wei))
-        return reports
-
     return Services(
         desk=desk,
         intake=intake,
@@ -232,10 +242,11 @@ def _services(
         evaluations=store,
         topics=topics,
         readiness=readiness,
-        lanes=lanes,
+        lanes=office.reports,
         clock=clock,
         chain=ChainId(settings.chain.chain_id),
         threshold_percent=settings.tasks.quorum_threshold_percent,
         recorded_kind=tasks.recorded_kind,
+        unknown_reverts=lambda: tasks.reverts.unknown,
         limits=Limits(body_bytes_max=gateway.body_bytes_max, calls_max=gateway.requests_in_work_max),
     )

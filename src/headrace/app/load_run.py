@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headrace.app.chain_watch import ChainWatch
-from headrace.app.load.endings import ask_endings
+from headrace.app.load.endings import SaidEnding, ask_endings
 from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
 from headrace.app.load.landing import Ended, LiveCounts
@@ -52,10 +52,50 @@ async def run_load(
     on_counts: Callable[[LiveCounts], None] | None = None,
 ) -> Report:
     """Offers the load, waits for the chain, asks how those ended that left no trace. Raises ChainNotSeen."""
-    watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url)
+    with Journal(journal_file) as journal:
+        loaded = await load(
+            target,
+            profile,
+            clients,
+            journal=journal,
+            limits=limits,
+            stats=ProcessStats(target.pids),
+            send_only=send_only,
+            seed=seed,
+            on_counts=on_counts,
+        )
+    return report_of(command, loaded, profile, deployment=deployment, limits=limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A load that is over, and what the gateway says of operations without effect on chain."""
+
+    run: LoadRun
+    endings: Mapping[str, SaidEnding]
+
+
+async def load(
+    target: Target,
+    profile: Profile,
+    clients: Sequence[PolicyClient],
+    *,
+    journal: Journal,
+    limits: Limits,
+    stats: ProcessStats,
+    send_only: bool = False,
+    seed: int = 0,
+    patience: GatewayLimits | None = None,
+    from_block: int | None = None,
+    on_counts: Callable[[LiveCounts], None] | None = None,
+) -> Loaded:
+    """What `run_load` does before the report, for those who bring their own journal and statistics.
+
+    `from_block`: watched from here on (default: the newest), at least as deep as the first reorg may be."""
+    watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url, from_block=from_block)
     method = Method.SEND_TASK if send_only else Method.CREATE_TASK
     source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
-    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=GatewayLimits())
+    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=patience)
     progress = LoadProgress(profile.requests, trouble=lambda: watch.trouble)
 
     def show(counts: LiveCounts) -> None:
@@ -63,7 +103,7 @@ async def run_load(
         if on_counts is not None:
             on_counts(counts)
 
-    with Journal(journal_file) as journal, progress:
+    with progress:
         async with calls as gateway:
             run = await measure(
                 profile,
@@ -72,7 +112,7 @@ async def run_load(
                 watch,
                 journal=journal,
                 late_limit_s=limits.late_limit_s,
-                stats=ProcessStats(target.pids),
+                stats=stats,
                 on_counts=show,
             )
             endings = await ask_endings(
@@ -82,13 +122,17 @@ async def run_load(
                 + (ENDINGS_WITHIN_S if run.ended is Ended.ALL_LANDED else ENDINGS_AFTER_LATE_LIMIT_S),
                 clock=time.monotonic,
             )
+    return Loaded(run, endings)
+
+
+def report_of(command: str, loaded: Loaded, profile: Profile, *, deployment: Deployment, limits: Limits) -> Report:
     return build_report(
         command=command,
         profile=profile,
         deployment=deployment,
-        run=run,
+        run=loaded.run,
         limits=limits,
-        endings=endings,
+        endings=loaded.endings,
         date=datetime.now(UTC).date().isoformat(),
         machine=machine(),
     )

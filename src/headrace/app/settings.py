@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from headrace.core.errors import NeedsOperator
+from headrace.jobs.guard import interval_problems
 
 ENV_PREFIX = "HEADRACE__"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -49,6 +50,7 @@ class GatewaySettings(Section):
     backlog_max: Count = 200_000  # saved and not yet sealed; beyond it: try later
     evaluations_max: Count = 10_000
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    control_socket: Path | None = None  # for `headrace lanes`; default: beside the store
 
 
 class StoreSettings(Section):
@@ -134,6 +136,13 @@ class TaskSettings(Section):
     recording: Literal["separate", "combined"] = "combined"
     policies: Path = Path("policies")
     quorum_threshold_percent: Annotated[int, Field(ge=1, le=100)] = 67
+    error_abis: list[Path] = []  # ABIs whose errors reverts are read by, beside those of the task contracts
+
+    @field_validator("error_abis", mode="before")
+    @classmethod
+    def _several(cls, value: object) -> object:
+        """As for `chains.NAME.http`: the environment has commas."""
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class OperatorEndpoint(Section):
@@ -150,6 +159,15 @@ class OperatorSettings(Section):
     slots_max: Count = 4096
 
 
+class SettlementSettings(Section):
+    """When payments of compute jobs are claimed. What must hold between these is said by `jobs.guard`."""
+
+    payment_claim_interval_s: Seconds = 3600
+    payment_claim_initial_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 60
+    claim_margin_s: Annotated[float, Field(ge=0, le=86_400)] = 300  # before expiry: then nothing is sent
+    claim_duration_timeout_s: Annotated[int, Field(ge=60, le=31 * 86_400)] = 3600
+
+
 class Settings(Section):
     gateway: GatewaySettings = GatewaySettings()
     store: StoreSettings = StoreSettings()
@@ -158,6 +176,7 @@ class Settings(Section):
     batch_submitter: BatchSubmitterSettings = BatchSubmitterSettings()
     tasks: TaskSettings = TaskSettings()
     operators: OperatorSettings = OperatorSettings()
+    settlement: SettlementSettings = SettlementSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -168,6 +187,7 @@ class Settings(Section):
         ]
         if len(self.chains) > 1:
             problems.append("chains: one gateway serves one chain; run another gateway for the other")
+        problems += [f"settlement.{problem}" for problem in interval_problems(**self.settlement.model_dump())]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -176,6 +196,14 @@ class Settings(Section):
     def recording(self) -> Literal["separate", "combined"]:
         """Without the batch contract a task can only be created and then responded to, whatever was chosen."""
         return self.tasks.recording if self.batch_submitter.enabled else "separate"
+
+    @property
+    def control_socket(self) -> Path:
+        """Beside the store itself: two names of one store are one store."""
+        if self.gateway.control_socket is not None:
+            return self.gateway.control_socket
+        store = self.store.path.resolve()
+        return store.with_name(store.name + ".control")
 
     @property
     def chain(self) -> ChainSettings:
@@ -267,7 +295,15 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
         update={
             "chains": chains,
             "lanes": lanes,
+            "gateway": settings.gateway.model_copy(
+                update={"control_socket": under(control) if (control := settings.gateway.control_socket) else None}
+            ),
             "store": StoreSettings(path=under(settings.store.path)),
-            "tasks": settings.tasks.model_copy(update={"policies": under(settings.tasks.policies)}),
+            "tasks": settings.tasks.model_copy(
+                update={
+                    "policies": under(settings.tasks.policies),
+                    "error_abis": [under(path) for path in settings.tasks.error_abis],
+                }
+            ),
         }
     )

@@ -17,10 +17,8 @@ from headrace.app.registry_watch import RegistryWatch, members_of
 from headrace.app.settings import BadSettings, Settings
 from headrace.app.task_contracts import Addresses, TaskChain, read_task_chain
 from headrace.chain import deployments
-from headrace.chain.artifacts import load
 from headrace.chain.hexes import read_address
 from headrace.chain.node import RpcNode
-from headrace.chain.reverts import Errors
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Clock
@@ -31,6 +29,7 @@ from headrace.operators.desk import Desk, Terms
 from headrace.operators.http_client import HttpOperator
 from headrace.operators.policies import Policies
 from headrace.store import SqliteStore
+from headrace.workloads.tasks.errors import TaskReverts
 from headrace.workloads.tasks.workload import Tasks
 
 
@@ -42,6 +41,7 @@ class TasksPart:
     workload: Tasks
     acceptor: TasksAcceptor
     recorded_kind: str
+    reverts: TaskReverts
     _settings: Settings
     _aggregator: Aggregator
     _registry: RegistryWatch
@@ -88,6 +88,7 @@ async def open_tasks(
     node: RpcNode,
     signers: Sequence[LocalSigner],
     policies: Policies,
+    reverts: TaskReverts,
     clock: Clock,
 ) -> TasksPart:
     """Reads the contracts once; what it opens is closed with the stack.
@@ -116,10 +117,9 @@ async def open_tasks(
         slots_max=settings.operators.slots_max,
     )
     stack.callback(aggregator.close)
-    errors = Errors.of(*(load(name).abi for name in (TASK_MANAGER, BATCH, REGISTRY)))
     return TasksPart(
         found=found,
-        workload=Tasks(found.contracts, read_revert=errors.decode),
+        workload=Tasks(found.contracts, read_revert=reverts.read),
         acceptor=TasksAcceptor(
             chain=chain,
             windows=found.windows,
@@ -127,6 +127,7 @@ async def open_tasks(
             threshold_percent=settings.tasks.quorum_threshold_percent,
         ),
         recorded_kind="respond" if settings.recording == "separate" else "create_and_respond",
+        reverts=reverts,
         _settings=settings,
         _aggregator=aggregator,
         _registry=RegistryWatch(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from headrace.chain.abi_codec import Undecodable, decode_values, encode_values, fits
+from headrace.chain.abi_codec import Undecodable, decode_values, encode_values, fits, is_type
 from headrace.chain.hexes import address_text, keccak, shown
 from headrace.core.words import Log, Selector
 
@@ -189,6 +189,9 @@ class Abi:
         elif kind == "event":
             self._events[signature] = Event(name, inputs, signature, hashed)
         elif kind == "error":
+            for index, param in enumerate(inputs):
+                if not is_type(param.type):
+                    raise ValueError(f"{what}.inputs[{index}]: {shown(param.type)} is no type of the ABI")
             self.errors += (CustomError(name, inputs, signature, Selector(hashed[:4])),)
         else:
             raise ValueError(f"{what}: {shown(kind)} is no kind of ABI entry")

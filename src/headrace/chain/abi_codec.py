@@ -67,6 +67,14 @@ def encode_values(types: Sequence[str], values: Sequence[object]) -> bytes:
         raise ValueError(str(error)) from error
 
 
+def is_type(type_text: str) -> bool:
+    """Whether values of it can be read."""
+    try:
+        return _CODEC.is_encodable_type(type_text)
+    except exceptions.ParseError:
+        return False
+
+
 def fits(type_text: str, value: object) -> bool:
     return _CODEC.is_encodable(type_text, value)
 

@@ -61,20 +61,29 @@ def read_artifact(text: str, what: str) -> Artifact:
 
 def read_abi_file(path: Path) -> Abi:
     """An ABI alone (a JSON array), or within an artifact of any tool (under "abi"). Raises ValueError, OSError."""
-    content = _json(path.read_text(), str(path))
-    entries = content.get("abi") if isinstance(content, Mapping) else content
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: not JSON: it is no text") from None
+    content = _json(text, str(path))
+    if isinstance(content, Mapping) and "abi" not in content:
+        raise ValueError(f'{path}: not an ABI: neither an array nor an object with one under "abi"')
+    entries = content["abi"] if isinstance(content, Mapping) else content
     return _abi(entries, path.stem, str(path))
 
 
 def _abi(entries: object, name: str, what: str) -> Abi:
     if not isinstance(entries, list):
         raise ValueError(f"{what}: abi: {shown(entries)} is not an array")
-    return Abi(entries, name=name)
+    try:
+        return Abi(entries, name=name)
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from None
 
 
 def _json(text: str, what: str) -> object:
     try:
         content: object = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{what}: not JSON: {error}") from None
     return content

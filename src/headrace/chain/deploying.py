@@ -151,7 +151,7 @@ class Deployer:
             offer_at = self._clock.now() + _OFFER_AGAIN_S
             reply, text = await self._node.send(attempts[-1].raw)
             match reply:
-                case Reply.REFUSED:
+                case Reply.REFUSED | Reply.TOO_LARGE:
                     raise NeedsOperator(f"{what}: the node refuses the transaction: {text}")
                 case Reply.FUND_LANE:
                     raise NeedsOperator(

@@ -2,8 +2,9 @@
 
 Owns      which endpoint is asked, and when one that failed is asked again.
 Promises  a JSON-RPC error is an answer; drops, time-outs, HTTP errors, rate limits and unreadable answers are
-          trouble, and the next endpoint is asked. No endpoint is asked twice for one call: nothing is sent again
-          behind the caller's back (to another node it may be: the same bytes are the same transaction there).
+          trouble, and the next endpoint is asked, as it is for a method that one of them lacks. No endpoint is
+          asked twice for one call: nothing is sent again behind the caller's back (to another node it may be: the
+          same bytes are the same transaction there).
           What is raised names hosts, never paths or credentials, since those are keys; nothing is logged.
 Leaves    what the answers mean to `chain.node`.
 """
@@ -25,6 +26,7 @@ from headrace.core.ports import Clock, NodeTrouble
 
 # Shorter than servers keep idle connections (5 s and more): a question on one just closed looks like trouble.
 _IDLE_S: Final = 4.0
+_NO_SUCH_METHOD: Final = (-32601, -32604)  # by code alone: an answer's words may speak of something else
 _ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024  # all receipts of a full block, generously
 
 
@@ -96,6 +98,7 @@ class _Endpoint:
     rests_until: float = 0.0
     rests: int = 0  # how often it was put aside; failures that began before the last time do not count again
     on_trial: bool = False
+    lacks: set[str] = field(default_factory=set)  # methods; forgotten with a failure: it may come back upgraded
 
 
 class Endpoints:
@@ -160,7 +163,10 @@ class Endpoints:
 
     async def _ask_each(self, method: str, params: Sequence[object]) -> object:
         troubles: list[str] = []
+        missing = RpcError(_NO_SUCH_METHOD[0], f"no endpoint has {method}")
         for endpoint in self._in_order():
+            if method in endpoint.lacks:
+                continue
             rests = endpoint.rests
             trial = endpoint.failures > 0 and not endpoint.on_trial
             if trial:
@@ -171,15 +177,20 @@ class Endpoints:
                 troubles.append(f"{endpoint.name}: {trouble}")
                 if endpoint.rests == rests:
                     self._put_aside(endpoint)
-            except RpcError:
+            except RpcError as error:
                 endpoint.failures = 0
-                raise
+                if error.code not in _NO_SUCH_METHOD:
+                    raise
+                endpoint.lacks.add(method)
+                missing = error
             else:
                 endpoint.failures = 0
                 return result
             finally:
                 if trial:
                     endpoint.on_trial = False
+        if not troubles:
+            raise missing
         raise NodeTrouble(f"{method}: no endpoint gave an answer; " + "; ".join(troubles))
 
     def _in_order(self) -> list[_Endpoint]:
@@ -196,6 +207,7 @@ class Endpoints:
         pause_s = min(self._pause_first_s * 2**endpoint.failures, self._pause_most_s)
         endpoint.failures = min(endpoint.failures + 1, 32)
         endpoint.rests += 1
+        endpoint.lacks.clear()
         endpoint.rests_until = self._clock.now() + pause_s
 
     async def _ask_one(self, endpoint: _Endpoint, method: str, params: Sequence[object]) -> object:

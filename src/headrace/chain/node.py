@@ -9,9 +9,11 @@ unknown. Callers treat both as a reorg or as trouble that passes. What a node ca
 overrides) is found out once, of whichever endpoint answers: endpoints of one chain should be of one kind.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from headrace.chain import simulation
 from headrace.chain.endpoints import Endpoints, RpcError
 from headrace.chain.hexes import (
     Malformed,
@@ -31,7 +33,7 @@ from headrace.chain.replies import (
     says_unknown_block,
     says_wrong_arguments,
 )
-from headrace.core.ports import NodeTrouble, Returned, Reverted
+from headrace.core.ports import Call, NodeTrouble, Ran, Returned, Reverted
 from headrace.core.words import (
     Address,
     Block,
@@ -43,6 +45,8 @@ from headrace.core.words import (
     Reply,
     TxHash,
 )
+
+log = logging.getLogger(__name__)
 
 _REVERT_DEPTH_MAX: Final = 4
 _NO_STATE_OVERRIDES: Final[Mapping[str, object]] = {}  # they stand between the block and its overrides
@@ -57,6 +61,7 @@ class RpcNode:
         self._endpoints = endpoints
         self._knows_block_receipts: bool | None = None  # not asked yet
         self._knows_overrides: bool | None = None  # not asked yet
+        self._runs_in_turn: bool | None = None  # not asked yet
 
     async def chain_id(self) -> ChainId:
         return ChainId(await self._quantity("eth_chainId"))
@@ -107,6 +112,39 @@ class RpcNode:
         except RpcError as error:
             return _read_revert("eth_call", error)
         return Returned(_clean("eth_call", answer))
+
+    async def can_run_in_turn(self) -> bool:
+        """Whether there is an eth_simulateV1 that does what `run_in_turn` needs. Found out once. Raises
+        NodeTrouble where nobody answered."""
+        if self._runs_in_turn is None:
+            head = await self.head()
+            in_block = BlockNumber(head.number + 1)
+            try:
+                answer = await self._endpoints.ask(
+                    simulation.METHOD, *simulation.probe(in_block=in_block, timestamp=head.timestamp + 1)
+                )
+                self._runs_in_turn = simulation.passes_probe(answer, in_block=in_block)
+            except (RpcError, Malformed) as refusal:
+                log.info("%s is not used: %s", simulation.METHOD, refusal)
+                self._runs_in_turn = False
+        return self._runs_in_turn
+
+    async def run_in_turn(
+        self, calls: Sequence[Call], *, sender: Address, gas: int, in_block: BlockNumber, timestamp: int
+    ) -> Sequence[Ran] | None:
+        if not await self.can_run_in_turn():
+            return None
+        asked = simulation.question(calls, sender=sender, gas=gas, in_block=in_block, timestamp=timestamp)
+        try:
+            return simulation.read_answer(await self._endpoints.ask(simulation.METHOD, *asked), count=len(calls))
+        except RpcError as error:
+            # Too much gas for its taste, a block that has moved on: no reason not to ask another time.
+            self._runs_in_turn = not says_no_such_method(error.message, error.code)
+            log.info("%s did not help: %s", simulation.METHOD, error)
+        except Malformed as error:
+            self._runs_in_turn = False
+            log.warning("%s is not used any more, its answer cannot be read: %s", simulation.METHOD, error)
+        return None
 
     async def estimate_gas(self, *, sender: Address, to: Address | None, data: bytes) -> int | Reverted:
         """Gas of one transaction as it would run on the latest state. `to` None creates a contract. Not for
@@ -168,6 +206,10 @@ class RpcNode:
         latest = await self._quantity("eth_getTransactionCount", text, "latest")
         pending = await self._quantity("eth_getTransactionCount", text, "pending")
         return Nonce(latest), Nonce(pending)
+
+    async def nonce_after(self, account: Address, block: BlockNumber) -> Nonce:
+        text = address_text(account)
+        return Nonce(await self._quantity("eth_getTransactionCount", text, quantity_text(block)))
 
     async def balance(self, account: Address) -> int:
         return await self._quantity("eth_getBalance", address_text(account), "latest")

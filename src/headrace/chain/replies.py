@@ -67,23 +67,27 @@ PHRASES: Final[tuple[tuple[str, Reply], ...]] = (
     ("insufficient funds", Reply.FUND_LANE),
     ("insufficientfunds", Reply.FUND_LANE),  # nethermind before 2026
     ("upfront cost exceeds account balance", Reply.FUND_LANE),  # besu
-    # A limit of the protocol or of this node. No waiting and no fee will help.
-    ("gas limit too high", Reply.REFUSED),  # geth and reth: above 2^24 (EIP-7825)
-    ("gas limit is too high", Reply.REFUSED),  # erigon
-    ("exceeds max transaction gas limit", Reply.REFUSED),  # reth
-    ("block gas limit", Reply.REFUSED),  # geth, reth, besu: exceeds ...; anvil: is greater than the ...
-    ("gas limit reached", Reply.REFUSED),  # nethermind
-    ("gaslimitexceeded", Reply.REFUSED),  # nethermind before 2026
-    ("intrinsic gas", Reply.REFUSED),  # too low (geth, reth), too high (anvil), exceeds gas limit (besu)
-    ("intrinsicgas", Reply.REFUSED),  # erigon
-    ("floor data gas", Reply.REFUSED),  # geth: EIP-7623
+    # Too much for one transaction, by the protocol's limits or this node's. No waiting and no fee will help; less
+    # in one transaction will.
+    ("gas limit too high", Reply.TOO_LARGE),  # geth and reth: above 2^24 (EIP-7825)
+    ("gas limit is too high", Reply.TOO_LARGE),  # erigon
+    ("exceeds max transaction gas limit", Reply.TOO_LARGE),  # reth
+    ("block gas limit", Reply.TOO_LARGE),  # geth, reth, besu: exceeds ...; anvil: is greater than the ...
+    ("gas limit reached", Reply.TOO_LARGE),  # nethermind
+    ("gaslimitexceeded", Reply.TOO_LARGE),  # nethermind before 2026
+    ("intrinsic gas", Reply.TOO_LARGE),  # too low (geth, reth), too high (anvil), exceeds gas limit (besu)
+    ("intrinsicgas", Reply.TOO_LARGE),  # erigon
+    ("floor data gas", Reply.TOO_LARGE),  # geth: EIP-7623
+    ("oversized data", Reply.TOO_LARGE),  # geth, reth, erigon: above 128 KiB
+    ("transaction too large", Reply.TOO_LARGE),  # nethermind
+    ("maxtxsizeexceeded", Reply.TOO_LARGE),  # nethermind before 2026
+    ("rlptoolong", Reply.TOO_LARGE),  # erigon
+    ("exceeds the configured cap", Reply.TOO_LARGE),  # geth, reth: the node's own cap on the whole fee
+    ("fee cap exceeded", Reply.TOO_LARGE),  # besu: the same
+    # Wrong in itself, or not wanted here. Only a person can tell why.
     ("gas uint64 overflow", Reply.REFUSED),
     ("gasuintoverflow", Reply.REFUSED),  # erigon
     ("cost overflow", Reply.REFUSED),  # nethermind
-    ("oversized data", Reply.REFUSED),  # geth, reth, erigon: above 128 KiB
-    ("transaction too large", Reply.REFUSED),  # nethermind
-    ("maxtxsizeexceeded", Reply.REFUSED),  # nethermind before 2026
-    ("rlptoolong", Reply.REFUSED),  # erigon
     ("initcode", Reply.REFUSED),  # max initcode size exceeded; initcode too large
     ("type not supported", Reply.REFUSED),  # geth, reth
     ("unsupported transaction type", Reply.REFUSED),  # nethermind
@@ -92,8 +96,6 @@ PHRASES: Final[tuple[tuple[str, Reply], ...]] = (
     ("invalid chain id", Reply.REFUSED),  # geth, reth, anvil
     ("wrong chainid", Reply.REFUSED),  # besu
     ("chainid not supported", Reply.REFUSED),  # besu
-    ("exceeds the configured cap", Reply.REFUSED),  # geth, reth: the node's own cap on the whole fee
-    ("fee cap exceeded", Reply.REFUSED),  # besu: the same
     ("higher than max fee per gas", Reply.REFUSED),  # geth, reth, anvil: tip above the fee
     ("max priority fee per gas exceeds", Reply.REFUSED),  # besu
     ("nonce has max value", Reply.REFUSED),

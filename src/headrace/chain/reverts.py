@@ -1,10 +1,12 @@
 """From revert data to a named `Revert`, by selector and arguments.
 
 Owns      which errors are known: those of the ABIs it was made from, and Solidity's own Error and Panic.
-Promises  `decode` never raises, whatever the data: what is unknown or malformed stays raw, and is counted.
+Promises  `decode` never raises, whatever the data: what is unknown or malformed stays raw, is counted, and told
+          once per selector in the log.
 Leaves    what a revert means for an operation to its workload.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -13,6 +15,8 @@ from typing import Final
 from headrace.chain.abi import Abi, CustomError, args_as_json, decode
 from headrace.chain.abi_codec import Undecodable
 from headrace.core.words import Revert, Selector
+
+log = logging.getLogger(__name__)
 
 _UNKNOWN_SELECTORS_MAX: Final = 256
 _REST: Final = Selector(b"")  # all that came after the count was full, and data shorter than a selector
@@ -46,27 +50,38 @@ class Errors:
     """Knows errors by their selector. Make it with `Errors.of`."""
 
     def __init__(self, known: Mapping[Selector, CustomError]) -> None:
-        self._known = known
+        self._known = dict(known)
         self._unknown: Counter[Selector] = Counter()
 
     @classmethod
     def of(cls, *abis: Abi) -> "Errors":
         """Solidity's own, and all errors of these ABIs. Raises ValueError where two share a selector."""
-        known: dict[Selector, CustomError] = {}
-        for abi in (_BUILT_IN, *abis):
-            for error in abi.errors:
-                other = known.setdefault(error.selector, error)
-                if other.signature != error.signature:
-                    raise ValueError(
-                        f"{error.signature} of {abi.name} has the selector 0x{error.selector.hex()} of "
-                        f"{other.signature}: the two cannot be told apart"
-                    )
-        return cls(known)
+        errors = cls({error.selector: error for error in _BUILT_IN.errors})
+        for abi in abis:
+            for clash in errors.clashes(abi):
+                raise ValueError(f"{abi.name}: {clash}")
+            errors = errors.with_those_of(abi)
+        return errors
+
+    def clashes(self, abi: Abi) -> list[str]:
+        """Errors of this ABI that cannot be told apart from others known, in words. The very same error may come
+        in any number of ABIs."""
+        first = dict(self._known)
+        return [
+            f"{error.signature} has the selector 0x{error.selector.hex()} of {known.signature}: the two cannot be "
+            "told apart"
+            for error in abi.errors
+            if (known := first.setdefault(error.selector, error)).signature != error.signature
+        ]
+
+    def with_those_of(self, abi: Abi) -> "Errors":
+        """These and those. What is known already stays as it is."""
+        return Errors({error.selector: error for error in abi.errors} | self._known)
 
     @property
     def unknown(self) -> Mapping[Selector, int]:
-        """How often each selector came that could not be decoded. Under the empty one: data without a selector,
-        and whatever came after 256 different ones."""
+        """How often each selector came that could not be decoded, since this was made. Under the empty one: data
+        without a selector, and whatever came after 256 different ones."""
         return MappingProxyType(self._unknown)
 
     def decode(self, data: bytes) -> Revert:
@@ -86,6 +101,12 @@ class Errors:
 
     def _raw(self, data: bytes) -> Revert:
         revert = Revert(data)
-        room = len(self._unknown) < _UNKNOWN_SELECTORS_MAX or revert.selector in self._unknown
-        self._unknown[revert.selector if room else _REST] += 1
+        selector = revert.selector
+        if selector not in self._unknown:
+            if len(self._unknown) < _UNKNOWN_SELECTORS_MAX:
+                # Once per selector: a thousand operations that meet the same one say no more than the first.
+                log.warning("a revert that no known ABI has: %s", revert)
+            else:
+                selector = _REST
+        self._unknown[selector] += 1
         return revert

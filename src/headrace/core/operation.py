@@ -63,7 +63,7 @@ class Operation:
     `form` is how it travels now; it starts as the kind and changes when part of the work is already on chain.
     `deadline` in unix seconds; `deadline_block` is the last block it may land in.
     `wait_until` bounds the wait for `after`, in unix seconds.
-    `lane`: the only account that may send it; None where any may.
+    `sender`: the only account that may send it; None where any lane may.
     """
 
     id: OperationId
@@ -80,7 +80,7 @@ class Operation:
     deadline: float | None = None
     deadline_block: BlockNumber | None = None
     retries: int = 0  # transient failures of its own that it has spent
-    lane: Address | None = None
+    sender: Address | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

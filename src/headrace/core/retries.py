@@ -1,11 +1,15 @@
-"""What a verdict does to an operation: ends it, or sends it round again, and when."""
+"""What a verdict does to an operation: ends it, or sends it round again, and when.
+
+Promises  a deadline wins over a retry: what could not be tried again in time ends as expired, with the reason that
+          it had; only an operation's own transient failures spend its budget.
+"""
 
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import assert_never
 
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.words import Outcome, Revert, Verdict
+from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +31,10 @@ def consequence(
     costs_retry: bool,
     too_late: bool = False,
     now: float,
+    head: BlockNumber,
     policy: RetryPolicy,
 ) -> Ending | Return:
+    """`now` in unix seconds; `head` is the newest block."""
     match verdict:
         case Verdict.ALREADY_DONE:
             return Ending(operation=operation.id, outcome=Outcome.ALREADY_DONE, reason=reason, revert=revert)
@@ -47,16 +53,33 @@ def consequence(
                     reason=f"{reason}; gave up after {policy.max_retries} retries",
                     revert=revert,
                 )
+            not_before = None if form is not None else now + _pause_s(operation, spent, now, policy)
+            if (late := _too_late(operation, again_at=not_before or now, head=head)) is not None:
+                return Ending(
+                    operation=operation.id,
+                    outcome=Outcome.EXPIRED,
+                    reason=f"{reason}; {late}",
+                    revert=revert,
+                )
             return Return(
                 operation=operation.id,
                 reason=reason,
                 form=form,
                 retries=spent,
-                not_before=None if form is not None else now + _pause_s(operation, spent, now, policy),
+                not_before=not_before,
                 revert=revert,
             )
         case _:
             assert_never(verdict)
+
+
+def _too_late(operation: Operation, *, again_at: float, head: BlockNumber) -> str | None:
+    """Why it cannot be tried again."""
+    if operation.deadline_block is not None and operation.deadline_block <= head:
+        return f"it had to land in block {operation.deadline_block} at the latest, and the chain is at {head}"
+    if operation.deadline is not None and operation.deadline <= again_at:
+        return "its deadline comes before it could be tried again"
+    return None
 
 
 def _pause_s(operation: Operation, spent: int, now: float, policy: RetryPolicy) -> float:

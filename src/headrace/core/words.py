@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import NewType
+from typing import Final, NewType
 
 OperationId = NewType("OperationId", str)  # chosen by the client, else by us; also the idempotency key
 BatchId = NewType("BatchId", str)
@@ -53,7 +53,29 @@ class Revert:
     def __str__(self) -> str:
         if self.name is None:
             return f"unknown revert 0x{self.data[:68].hex()}" if self.data else "empty revert data"
-        return f"{self.name}({', '.join(f'{k}={v}' for k, v in self.args.items())})"
+        return f"{self.name}({_named(self.args)})"
+
+
+_SHOWN_ITEMS_MAX: Final = 3
+_SHOWN_CHARACTERS_MAX: Final = 300
+
+
+def _named(args: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={_shown(value)}" for name, value in args.items())
+
+
+def _shown(value: object) -> str:
+    """Short, whatever a contract put into it: a failed batch may carry a hundred reasons."""
+    match value:
+        case list():
+            more = f", and {len(value) - _SHOWN_ITEMS_MAX} more" if len(value) > _SHOWN_ITEMS_MAX else ""
+            return f"[{', '.join(_shown(item) for item in value[:_SHOWN_ITEMS_MAX])}{more}]"
+        case Mapping():
+            # Raw bytes that stand beside what they mean are not repeated.
+            return f"({_named({k: v for k, v in value.items() if k != 'reason' or 'error' not in value})})"
+        case _:
+            text = str(value)
+            return text if len(text) <= _SHOWN_CHARACTERS_MAX else f"{text[:_SHOWN_CHARACTERS_MAX]}…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,5 +147,6 @@ class Reply(Enum):
     LOOK_FOR_RECEIPT = "this nonce is spent: find out by which attempt"
     SEND_LATER = "same bytes again, later"
     FUND_LANE = "the lane's account is short of coin"
-    REFUSED = "this node will never take these bytes"  # over a limit of the protocol: ours should have held
+    TOO_LARGE = "no node will ever mine this much in one transaction"  # over a limit: ours should have held
+    REFUSED = "this node will never take these bytes"
     UNSURE = "it may have been taken: keep it, keep looking"

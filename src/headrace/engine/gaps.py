@@ -3,6 +3,9 @@
 Owns      what to do about a nonce below ours that the chain has free.
 Promises  a filler is saved before a node sees it; a nonce that the ledger has had for good gets no other bytes.
 Leaves    sending to `engine.lane_runner`.
+
+By a no-op, never by the oldest work: what is sealed keeps the nonce that it has, since an attempt of it may be
+mined there, and what is not sealed would let everything behind the gap wait for its simulation.
 """
 
 import logging

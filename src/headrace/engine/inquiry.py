@@ -2,19 +2,21 @@
 
 Owns      the questions (receipts, nonces, blocks) and their order; the answers become facts.
 Promises  a lost answer is NodeTrouble, never a fact; a missing receipt alone proves nothing.
-Leaves    what follows from a fact to `core.transaction`.
+Leaves    the proof that a stranger has a nonce to `engine.strangers`, what follows from a fact to `core.transaction`.
 """
 
 from headrace.core import transaction as transactions
 from headrace.core.ports import Node, NodeTrouble
 from headrace.core.transaction import Fact, Mined, Taken, Transaction
-from headrace.core.words import Address, Receipt
-from headrace.engine.trips import Trip
+from headrace.core.words import Address
+from headrace.engine.strangers import Strangers
+from headrace.engine.trips import Trip, included
 
 
 class Inquiry:
     def __init__(self, *, node: Node, lane: Address) -> None:
         self._node, self._lane = node, lane
+        self._strangers = Strangers(node=node, lane=lane)
 
     async def look_for_receipts(self, trip: Trip) -> tuple[Fact, ...]:
         # The nonce first: a block that comes between the two questions may hold us, and must not look foreign.
@@ -28,6 +30,8 @@ class Inquiry:
                 return (included(receipt),)
         if isinstance(trip.transaction, Mined):
             return await self._uncled(trip.transaction)  # the next look tells who has the nonce
+        if isinstance(trip.transaction, Taken):
+            return await self._strangers.look(trip)
         head = await self._node.head()
         return (transactions.NonceTaken(head.number),)
 
@@ -40,6 +44,13 @@ class Inquiry:
         trip.receipt = receipt
         if receipt.block_hash != trip.transaction.block_hash:
             return (included(receipt),)
+        # A node may still tell receipts of a branch that it has left, or another node answers this time.
+        block = await self._node.block(receipt.block)
+        if block is None or block.hash != receipt.block_hash:
+            raise NodeTrouble(
+                f"a receipt of 0x{winner.hex()} speaks of block {receipt.block} 0x{receipt.block_hash.hex()}, "
+                "which is not canonical by the same node's word"
+            )
         return (transactions.ReceiptReread(winner, receipt.block_hash),)
 
     async def _uncled(self, mined: Mined) -> tuple[Fact, ...]:
@@ -60,14 +71,3 @@ def _nonce_is_free(transaction: Transaction) -> tuple[Fact, ...]:
             return (transactions.Uncled(winner),)
         case _:
             return ()
-
-
-def included(receipt: Receipt) -> transactions.Included:
-    return transactions.Included(
-        hash=receipt.transaction,
-        block=receipt.block,
-        block_hash=receipt.block_hash,
-        ok=receipt.ok,
-        gas_used=receipt.gas_used,
-        gas_price_wei=receipt.gas_price_wei,
-    )

@@ -13,6 +13,7 @@ from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
 
 # The same trouble shows again with every flush; what was not seen for so long is mended, or nobody needs it.
 OPERATOR_NEEDED_S: Final = 60.0
+BLOCKS_AHEAD: Final = 32  # a node that lags further behind is told of by itself
 _SAYS_WHAT_THE_CHAIN_HAS: Final = (Verdict.ALREADY_DONE, Verdict.CONFLICT)
 
 
@@ -43,7 +44,7 @@ class Judge:
         judgement = workload.judge(operation, revert, answers)
         if judgement.verdict in _SAYS_WHAT_THE_CHAIN_HAS:
             judgement = await self._once_final(workload, operation, judgement, head)
-        return self._consequence(operation, judgement, revert)
+        return self._consequence(operation, judgement, revert, head)
 
     async def of_state(
         self,
@@ -64,9 +65,9 @@ class Judge:
                 return Ending(operation=operation.id, outcome=outcome, reason="seen in the chain's state")
             case Seen():
                 back = Judgement(Verdict.WAIT, unseen, costs_retry=costs_retry)
-                return self._consequence(operation, back, None)
+                return self._consequence(operation, back, None, head)
             case Judgement():
-                return self._consequence(operation, found, None)
+                return self._consequence(operation, found, None, head)
 
     async def _once_final(
         self, workload: Workload, operation: Operation, judgement: Judgement, head: BlockNumber
@@ -82,7 +83,9 @@ class Judge:
         final = BlockNumber(max(head - self._confirmations + 1, 0))
         return workload.probed(operation, await self._ask(workload.probe(operation), as_of=final))
 
-    def _consequence(self, operation: Operation, judgement: Judgement, revert: Revert | None) -> Ending | Return:
+    def _consequence(
+        self, operation: Operation, judgement: Judgement, revert: Revert | None, head: BlockNumber
+    ) -> Ending | Return:
         if judgement.needs_operator:
             self.need_operator(judgement.reason)
         return consequence(
@@ -91,11 +94,18 @@ class Judge:
             reason=judgement.reason,
             revert=revert,
             form=judgement.form,
-            costs_retry=judgement.costs_retry,
+            costs_retry=judgement.costs_retry or self._is_far(judgement.needs_block, head),
             too_late=judgement.too_late,
             now=self._clock.now(),
+            head=head,
             policy=self._policy,
         )
+
+    def _is_far(self, needed: BlockNumber | None, head: BlockNumber) -> bool:
+        """A reorg can leave the chain shorter than it was when an operation came, or its client knows a node that
+        is ahead of ours: that passes, and costs nothing. What needs a block that neither explains was wrong from
+        the beginning."""
+        return needed is not None and needed > head + max(self._confirmations, BLOCKS_AHEAD)
 
     async def _ask(self, questions: Sequence[Call], *, as_of: BlockNumber | None = None) -> list[bytes]:
         answers = []

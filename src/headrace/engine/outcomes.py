@@ -7,14 +7,18 @@ Leaves    saving to `engine.lane_runner`.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from headrace.core.gas import GasBook
 from headrace.core.operation import Ending, Operation, Return
-from headrace.core.ports import Effect, Node, Reverted, Seen, Signer, Workload
+from headrace.core.ports import Effect, Node, NodeTrouble, Reverted, Seen, Signer, Workload
 from headrace.core.transaction import Mined, Settled, Void
 from headrace.core.words import BlockNumber, OperationId, Outcome, Purpose, Revert
 from headrace.engine.judging import Judge
 from headrace.engine.trips import Trip
+
+# Heads. By then it is no passing trouble: a node keeps the state of some hundred blocks, and may be asked later.
+EXPLANATIONS_MISSED_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,8 @@ class Outcomes:
         match final:
             case Void():
                 return await self._from_state(trip, "its nonce was taken by a foreign transaction", head=head)
+            case Settled(mined=mined) if _is_no_op(mined) and trip.refused is not None:
+                return await self._refused(trip, trip.refused, head)
             case Settled(mined=mined) if _is_no_op(mined):
                 return await self._from_state(trip, "its nonce was filled without it", head=head)
             case Settled(mined=mined) if not mined.ok:
@@ -96,9 +102,29 @@ class Outcomes:
         ]
         return _sorted(results, f"{reason}: what rode in it travels again")
 
+    async def _refused(self, trip: Trip, text: str, head: BlockNumber) -> Ends:
+        """Many travel again in smaller batches. One that is refused alone fits no transaction at all."""
+        ends = await self._from_state(trip, f"its batch was refused as too large: {text}", head=head)
+        if len(trip.operations) > 1:
+            return ends
+        reason = f"a node refused its transaction, in which it was alone, as too large: {text}"
+        alone = tuple(
+            Ending(operation=back.operation, outcome=Outcome.REJECTED, reason=reason) for back in ends.returns
+        )
+        return Ends((*ends.endings, *alone), ())
+
     async def _explained(self, trip: Trip, mined: Mined, head: BlockNumber) -> Ends:
         """Status 0 carries no reason. The same call in its block tells, on the state before it or after it."""
-        revert = await self._revert_of(trip, mined)
+        try:
+            revert = await self._revert_of(trip, mined)
+        except NodeTrouble:
+            trip.explanations_missed += 1
+            if trip.explanations_missed < EXPLANATIONS_MISSED_MAX:
+                raise
+            # The state of an old block is gone from the node, as after a long stop of ours. What the newest final
+            # state shows must do.
+            reason = f"its transaction reverted in block {mined.block}, and no node can tell why any more"
+            return await self._from_state(trip, reason, head=head, costs_retry=True)
         if revert is None:
             reason = "its transaction reverted on a state that only its block had"
             return await self._from_state(trip, reason, head=head, costs_retry=True)

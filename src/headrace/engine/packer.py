@@ -8,6 +8,7 @@ Leaves    the rules to `core.flush` and `core.packing`, transactions to the lane
 import asyncio
 import logging
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
@@ -16,6 +17,7 @@ from headrace.core.packing import Batch, Packed
 from headrace.core.ports import (
     Announce,
     Clock,
+    LaneDrained,
     NodeTrouble,
     NotClaimed,
     Note,
@@ -23,9 +25,11 @@ from headrace.core.ports import (
     Workload,
 )
 from headrace.core.words import Block, OperationId, Outcome
+from headrace.engine.deadlines import misses_next_block
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.room import Room
 from headrace.engine.simulator import BatchRefused, Sifted, Simulator
+from headrace.engine.story import told_return
 from headrace.engine.telling import endings_told
 
 log = logging.getLogger(__name__)
@@ -58,17 +62,33 @@ class Packer:
         self._last_flush_at = 0.0
         self._poor: str | None = None  # why nothing can be paid for now
         self._failed: tuple[str, float] | None = None  # why the last flush could do nothing, and when
+        self._drained_at: float | None = None  # a person said then: no new batch
 
     @property
     def hindrance(self) -> str | None:
         """Why nothing is being sent, for people. What a flush failed by holds until one succeeds, or until nothing
         waits any more that could show whether it is mended."""
+        if self._drained_at is not None:
+            since = datetime.fromtimestamp(self._drained_at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+            return (
+                f"lane 0x{self._lane.address.hex()} was drained by the operator of this service at {since}: it "
+                "seals no batch until it is resumed"
+            )
         if self._poor is not None or self._failed is None:
             return self._poor
         reason, at = self._failed
         return reason if self._backlog or self._clock.now() - at < REMEMBERED_S else None
 
+    @property
+    def drained(self) -> bool:
+        return self._drained_at is not None
+
     # ---- What others tell
+
+    def drain(self, at: float | None) -> None:
+        """No flush from now on; a person said so `at` that time. None: it works (again)."""
+        self._drained_at = at
+        self._woken.set()
 
     def noticed(self, count: int) -> None:
         """So many operations more are ready, or there is room again."""
@@ -103,7 +123,9 @@ class Packer:
         now = self._clock.now()
         ready = 0
         for workload in self._workloads:
-            ready += await self._store.count_ready(chain=self._lane.chain, workload=workload.name, now=now)
+            ready += await self._store.count_ready(
+                chain=self._lane.chain, lane=self._lane.address, workload=workload.name, now=now
+            )
         self._ready = ready
         self._backlog = await self._store.count_backlog(chain=self._lane.chain)
         if ready == 0:
@@ -133,7 +155,7 @@ class Packer:
             self._woken.clear()
             now = self._clock.now()
             due = None
-            if self._lane.free_transactions() > 0 and self._room.free_gas() > 0:
+            if not self.drained and self._lane.free_transactions() > 0 and self._room.free_gas() > 0:
                 due = flush_at(
                     waiting_since=self._ready_since if self._ready else None,
                     full=self._ready >= self._room.full(),
@@ -158,6 +180,8 @@ class Packer:
                 wait.cancel()
 
     async def _flush(self) -> None:
+        if self.drained:
+            return
         started = self._last_flush_at = self._clock.now()
         head = self._lane.head
         assert head is not None
@@ -239,6 +263,9 @@ class Packer:
         fees = self._lane.fees(head)
         try:
             await self._lane.seal_and_send(workload=workload, form=form, batch=batch, call=call, fees=fees)
+        except LaneDrained as drained:
+            log.info("%s; what was claimed for it is queued again", drained)
+            return
         except NotClaimed as lost:
             # One was cancelled, or expired, or its predecessor was uncled, since we claimed it. Nothing is saved,
             # no nonce is spent: its neighbours travel with the next flush.
@@ -254,7 +281,13 @@ class Packer:
     ) -> list[Operation]:
         """An operation whose parts cannot be read ends, and only that one."""
         sound, endings = [], []
+        now = self._clock.now()
+        # Where blocks come by the clock; elsewhere nobody knows when the next one is due.
+        next_block_at = self._blocks.next_after(now) if self._policy.mode == "block" else None
         for operation in claimed:
+            if misses_next_block(operation, next_block_at=next_block_at or now):
+                endings.append(_expired(operation))
+                continue
             try:
                 self._room.saw_item(workload.size(operation))
                 if operation.form not in workload.forms:
@@ -290,11 +323,12 @@ class Packer:
     async def _save_judgements(self, sifted: Sifted, open_claims: set[OperationId]) -> None:
         if not sifted.endings and not sifted.returns:
             return
+        now = self._clock.now()
         written = await self._store.judge(
             sifted.endings,
             sifted.returns,
-            now=self._clock.now(),
-            notes=[Note(subject=r.operation, text=_told(r)) for r in sifted.returns],
+            now=now,
+            notes=[Note(subject=r.operation, text=_told(r, now=now)) for r in sifted.returns],
         )
         judged: list[Ending | Return] = [*sifted.endings, *sifted.returns]
         open_claims.difference_update(j.operation for j in judged)
@@ -305,11 +339,15 @@ class Packer:
             self._announce(news)
 
 
+def _expired(operation: Operation) -> Ending:
+    reason = "its deadline comes before the next block"
+    return Ending(operation=operation.id, outcome=Outcome.EXPIRED, reason=reason)
+
+
 def _unbuildable(operation: Operation, error: Exception) -> Ending:
     reason = f"it cannot be built: {type(error).__name__}: {error}"
     return Ending(operation=operation.id, outcome=Outcome.REJECTED, reason=reason)
 
 
-def _told(returned: Return) -> str:
-    why = f"{returned.reason} ({returned.revert})" if returned.revert is not None else returned.reason
-    return f"taken out of its batch by simulation: {why}"
+def _told(returned: Return, *, now: float) -> str:
+    return f"found by simulation, before anything was sent: {told_return(returned, now=now)}"

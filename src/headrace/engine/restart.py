@@ -60,6 +60,7 @@ async def restart_lane(
             max(latest, pending),
             ours,
         )
-        await store.adopt(chain=lane.chain, lane=lane.address, start=max(latest, pending), now=clock.now())
+    # Also where that changes nothing: the store knows the lane from now on, and it can be handled by its address.
+    await store.adopt(chain=lane.chain, lane=lane.address, start=max(latest, pending), now=clock.now())
     await lane.resume([(v, workloads[v.workload]) for v in voyages])
     log.info("lane 0x%s: %d claims released, %d transactions resumed", lane.address.hex(), released, len(voyages))

@@ -6,7 +6,7 @@ Leaves    when to use the room to the packer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from headrace.core.gas import GasBook, ItemGas
 from headrace.core.operation import Operation
@@ -61,6 +61,10 @@ class Room:
         if self._balance_wei is not None:
             self._balance_wei -= wei
 
+    def take_share(self, block_share: float) -> None:
+        """This lane's part of a block from now on: a drained lane leaves its own to the others."""
+        self._limits = replace(self._limits, block_share=block_share)
+
     # ---- Gas, bytes, count
 
     def batch_of(self, workload: Workload, form: str, operations: tuple[Operation, ...]) -> Batch:
@@ -81,11 +85,16 @@ class Room:
             limits=Limits(
                 gas_per_transaction=self._limits.gas_per_transaction,
                 bytes_per_transaction=self._limits.bytes_per_transaction,
-                operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                operations_per_transaction=self._most_of(workload, form),
                 transactions=self._lane.free_transactions(),
                 gas_total=min(self.free_gas(), self._affordable_gas()),
             ),
         )
+
+    def _most_of(self, workload: Workload, form: str) -> int:
+        most = min(workload.most_per_transaction, self._most.of(form))
+        refused = self._lane.refusals.most(workload.name, form)
+        return most if refused is None else min(most, refused)
 
     def _affordable_gas(self) -> int:
         head = self._lane.head
@@ -116,7 +125,7 @@ class Room:
                 limits = Limits(
                     gas_per_transaction=self._limits.gas_per_transaction,
                     bytes_per_transaction=self._limits.bytes_per_transaction,
-                    operations_per_transaction=min(workload.most_per_transaction, self._most.of(form)),
+                    operations_per_transaction=self._most_of(workload, form),
                     transactions=1,
                     gas_total=self._limits.gas_per_transaction,
                 )

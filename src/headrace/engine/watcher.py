@@ -39,6 +39,7 @@ class Watcher:
         self._blocks, self._clock, self._also = blocks, clock, also
         self._canonical: dict[BlockNumber, BlockHash] = {}
         self._newest: BlockNumber | None = None
+        self._oldest: BlockNumber | None = None  # the lowest height that was ours to read
         self._trouble: str | None = "no head seen yet"
 
     @property
@@ -66,6 +67,8 @@ class Watcher:
         if self._canonical.get(head.number) == head.hash:
             return
         new = await self._new_blocks(head)
+        if self._oldest is None:
+            self._oldest = head.number
         await self._tell_uncled(new)
         for block in new:
             await self._tell_receipts(block)
@@ -96,8 +99,9 @@ class Watcher:
             new.insert(0, block)
 
     def _is_kept(self, number: BlockNumber) -> bool:
-        assert self._newest is not None
-        return number > self._newest - BLOCKS_KEPT and number >= min(self._canonical, default=number)
+        # Not by what is in `_canonical`: a reorg may have emptied it, and then what replaced it could not be read.
+        assert self._newest is not None and self._oldest is not None
+        return number > self._newest - BLOCKS_KEPT and number >= self._oldest
 
     async def _tell_uncled(self, new: Sequence[Block]) -> None:
         first = new[0].number
@@ -106,6 +110,9 @@ class Watcher:
             log.warning("block %d 0x%s is no longer canonical", number, uncled.hex())
             for lane, _ in self._lanes:
                 await lane.saw_uncled(uncled)
+        canonical = {block.number: block.hash for block in new}
+        for lane, _ in self._lanes:
+            await lane.saw_canonical(canonical)
 
     async def _tell_receipts(self, block: Block) -> None:
         watching = [lane for lane, _ in self._lanes if lane.watches()]

@@ -1,121 +1,141 @@
-"""One thread that works off jobs for the event loop, in the order they came.
+"""Jobs, what is reported of them and what becomes of their payments, as `core.ports.jobs` says.
 
-Owns      a bounded queue, and the way back of results to whoever awaits them.
-Promises  what was accepted is worked off, also when closing; a full queue says so at once.
-Leaves    what a job is and what happens around it to `work_off` (see `store.writer`, `store.reader`).
+Promises  a change is written only to a job that is still as it was read; no statement writes a whole row.
 """
 
-import asyncio
-import threading
-from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+import sqlite3
+from collections.abc import Sequence
+from typing import Final
 
-from headrace.core.errors import TryLater
+from headrace.core.job import Job, JobId, JobStatus
+from headrace.core.operation import Operation
+from headrace.core.ports import Added
+from headrace.core.ports.jobs import SettlementChange, Step
+from headrace.core.settlement import Claiming, Lock, SettlementState
+from headrace.store.job_reading import JobReading
+from headrace.store.job_rows import job_from, job_values, settlement_values, step_values
+from headrace.store.machinery import Machinery
+from headrace.store.operations import add_each
+from headrace.store.queries import load_queries
 
-Result = TypeVar("Result")
-
-
-@dataclass(slots=True, eq=False)
-class Job:
-    """A function for the thread, and how it went: a result or an error, once it is decided."""
-
-    work: Callable[..., Any]
-    future: asyncio.Future[Any]
-    result: Any = None
-    error: BaseException | None = None
-    decided: bool = False
-
-    def succeed(self, result: Any) -> None:
-        self.result, self.error, self.decided = result, None, True
-
-    def fail(self, error: BaseException) -> None:
-        self.result, self.error, self.decided = None, error, True
+_SQL: Final = load_queries("jobs")
+_HERE: Final = frozenset({Added.FRESH, Added.SAME})
 
 
-class JobThread:
-    """`work_off` gets jobs, at most `together_max` of those that wait, and decides each of them."""
+class SqliteJobs(Machinery, JobReading):
+    async def add_job(self, job: Job) -> Job | None:
+        def add(db: sqlite3.Connection) -> Job | None:
+            if not db.execute(_SQL["add_job_if_new"], job_values(job)).rowcount:
+                return job_from(db.execute(_SQL["job"], {"id": job.id}).fetchone())
+            _note_status(db, job.id, job.status, at=job.status_at, received_at=job.created_at)
+            _note_settlement(db, job.id, job.settlement.state, now=job.created_at)
+            return None
 
-    def __init__(
-        self,
-        name: str,
-        work_off: Callable[[Sequence[Job]], None],
-        *,
-        jobs_waiting_max: int,
-        together_max: int,
-        at_end: Callable[[], None],
-    ) -> None:
-        self._name = name
-        self._work_off = work_off
-        self._jobs_waiting_max = jobs_waiting_max
-        self._together_max = together_max
-        self._at_end = at_end
-        self._loop = asyncio.get_running_loop()
-        self._waiting: deque[Job] = deque()
-        self._changed = threading.Condition()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        return await self._writer.run(add, refusable=True)
 
-    async def run(self, work: Callable[..., Result], *, refusable: bool) -> Result:
-        """Raises TryLater if the queue is closing, or full and the work `refusable` (somebody outside asks for it:
-        what the gateway's own loops ask for is bounded by their number). Else whatever `work` raises."""
-        future: asyncio.Future[Result] = self._loop.create_future()
-        with self._changed:
-            if self._closing:
-                raise TryLater(f"the {self._name} is closing")
-            if refusable and len(self._waiting) >= self._jobs_waiting_max:
-                raise TryLater(f"the {self._name} has {len(self._waiting)} jobs waiting, which is its limit")
-            self._waiting.append(Job(work, future))
-            self._changed.notify()
-        return await future
+    async def step_job(self, step: Step) -> bool:
+        return await self._writer.run(lambda db: _step(db, step), refusable=True)
 
-    async def close(self) -> None:
-        """Returns when everything that was accepted is worked off."""
-        with self._changed:
-            self._closing = True
-            self._changed.notify()
-        try:
-            await asyncio.to_thread(self._thread.join)
-        finally:
-            self._thread.join()  # cancelled meanwhile: what comes after us (the file lock) must still wait
+    async def request_stop(self, job: JobId, *, now: float) -> bool:
+        values = {"id": job, "now": now}
+        return await self._writer.run(
+            lambda db: db.execute(_SQL["request_stop_once"], values).rowcount > 0, refusable=True
+        )
 
-    def _run(self) -> None:
-        try:
-            while jobs := self._take():
-                self._work_off_all(jobs)
-                self._answer(jobs)
-        finally:
-            self._at_end()
+    async def record_lock(self, job: JobId, lock: Lock, *, now: float) -> bool:
+        values = {
+            "id": job,
+            "amount": str(lock.amount),
+            "expiry": lock.expiry,
+            "transaction": lock.transaction,
+            "block": lock.block,
+        }
 
-    def _take(self) -> list[Job]:
-        with self._changed:
-            while not self._waiting and not self._closing:
-                self._changed.wait()
-            count = min(len(self._waiting), self._together_max)
-            return [self._waiting.popleft() for _ in range(count)]
+        def record(db: sqlite3.Connection) -> bool:
+            before = db.execute(_SQL["job"], {"id": job}).fetchone()
+            if not db.execute(_SQL["record_lock_unless_claiming"], values).rowcount:
+                return False
+            after = db.execute(_SQL["job"], {"id": job}).fetchone()
+            if before["settlement"] != after["settlement"]:
+                _note_settlement(db, job, SettlementState(after["settlement"]), now=now)
+            return True
 
-    def _work_off_all(self, jobs: Sequence[Job]) -> None:
-        try:
-            self._work_off(jobs)
-        except BaseException as error:
-            # Our own machinery failed. The thread goes on, and everyone who waits hears it.
-            for job in jobs:
-                job.fail(error)
+        return await self._writer.run(record)
 
-    def _answer(self, jobs: Sequence[Job]) -> None:
-        # A closed loop means that nobody is left to be told; what was saved is saved.
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(_answer_each, jobs)
+    async def record_no_lock(self, job: JobId, reason: str, *, now: float) -> bool:
+        values = {"id": job, "reason": reason, "now": now}
+
+        def record(db: sqlite3.Connection) -> bool:
+            if db.execute(_SQL["end_run_without_lock_if_awaited"], values).rowcount:
+                _note_status(db, job, JobStatus.JOB_QUEUED_EXPIRED, at=now, received_at=now, detail=reason)
+            elif not db.execute(_SQL["record_no_lock_if_awaited"], values).rowcount:
+                return False
+            _note_settlement(db, job, SettlementState.NO_LOCK, now=now, detail=reason)
+            return True
+
+        return await self._writer.run(record)
+
+    async def change_settlements(self, changes: Sequence[SettlementChange], *, now: float) -> Sequence[JobId]:
+        return await self._writer.run(lambda db: [c.job for c in changes if _change(db, c, now=now)])
+
+    async def begin_settling(
+        self, changes: Sequence[tuple[SettlementChange, Operation]], *, now: float
+    ) -> Sequence[Added | None]:
+        return await self._writer.run(lambda db: [_begin(db, c, operation, now=now) for c, operation in changes])
 
 
-def _answer_each(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        assert job.decided, job
-        if job.future.done():
-            continue  # its caller was cancelled
-        if job.error is not None:
-            job.future.set_exception(job.error)
-        else:
-            job.future.set_result(job.result)
+def _step(db: sqlite3.Connection, step: Step) -> bool:
+    values = step_values(step)
+    if step.before is step.after:
+        return db.execute(_SQL["see_job_running_if_later"], values).rowcount > 0
+    if not db.execute(_SQL["step_job_if_still_there"], values).rowcount:
+        return False
+    _note_status(db, step.job, step.after, at=step.at, received_at=step.received_at, detail=step.detail)
+    if step.result is not None:
+        row = db.execute(_SQL["job"], {"id": step.job}).fetchone()
+        if row["settlement"] == SettlementState.DUE.value:
+            _note_settlement(db, step.job, SettlementState.DUE, now=step.received_at)
+    return True
+
+
+def _change(db: sqlite3.Connection, change: SettlementChange, *, now: float) -> bool:
+    before, after = change.before, change.after
+    values = settlement_values(after) | {
+        "id": change.job,
+        "before": before.state.value,
+        "before_operation": before.operation if isinstance(before, Claiming) else None,
+    }
+    row = db.execute(_SQL["change_settlement_if_still_there"], values).fetchone()
+    if row is None:
+        return False
+    reason = values["operation"] or values["reason"]
+    _note_settlement(db, change.job, after.state, now=now, detail=reason)
+    if row["status"] == JobStatus.JOB_FINISHED:
+        _note_status(db, change.job, JobStatus.JOB_FINISHED, at=now, received_at=now)
+    return True
+
+
+def _begin(db: sqlite3.Connection, change: SettlementChange, operation: Operation, *, now: float) -> Added | None:
+    """Both or neither."""
+    db.execute("SAVEPOINT settling")
+    added = None
+    if _change(db, change, now=now):
+        (added,) = add_each(db, [operation], now=now)
+        if added not in _HERE:
+            db.execute("ROLLBACK TO settling")
+    db.execute("RELEASE settling")
+    return added
+
+
+def _note_status(
+    db: sqlite3.Connection, job: JobId, status: JobStatus, *, at: float, received_at: float, detail: str = ""
+) -> None:
+    values = {"id": job, "at": at, "received_at": received_at, "status": int(status), "settlement": None}
+    db.execute(_SQL["add_job_event"], values | {"detail": detail})
+
+
+def _note_settlement(
+    db: sqlite3.Connection, job: JobId, state: SettlementState, *, now: float, detail: str = ""
+) -> None:
+    values = {"id": job, "at": now, "received_at": now, "status": None, "settlement": state.value}
+    db.execute(_SQL["add_job_event"], values | {"detail": detail})

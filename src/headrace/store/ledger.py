@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from typing import Final
 
 from headrace.core.operation import Ending, Return
-from headrace.core.ports import NonceUsed, NotClaimed
+from headrace.core.ports import LaneDrained, NonceUsed, NotClaimed
 from headrace.core.transaction import InFlight, Mined, Settled, Transaction, Void, mined_of, signed
 from headrace.core.words import Address, ChainId, Nonce, OperationId, Purpose
 from headrace.store.endings import hold_followers, promote_followers, write_fates
@@ -55,6 +55,8 @@ def seal(
         },
     ).fetchone()
     if row is None:
+        if operations and _is_drained(db, chain=chain, lane=lane):
+            raise LaneDrained(f"lane 0x{lane.hex()} on chain {chain} is drained: it seals no batch")
         raise NonceUsed(f"lane 0x{lane.hex()} on chain {chain} has a transaction with nonce {transaction.nonce}")
     _add_attempts(db, row["seq"], transaction, already=0)
     if operations:
@@ -188,6 +190,10 @@ def _refuse_orphans(
         left = changed_ids(db.execute(_SQL["still_riding"], values).fetchall())
         # Nobody would ever look at them again.
         assert not left, f"batch {saved['batch_id']} is final, and nothing was said of its operations {left}"
+
+
+def _is_drained(db: sqlite3.Connection, *, chain: ChainId, lane: Address) -> bool:
+    return db.execute(_SQL["is_drained"], {"chain": chain, "lane": lane}).fetchone() is not None
 
 
 def next_nonce(db: sqlite3.Connection, *, chain: ChainId, lane: Address) -> Nonce:

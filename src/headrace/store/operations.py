@@ -79,9 +79,9 @@ class SqliteOperations(Machinery):
 
         return await self._writer.run(cancel, refusable=True)
 
-    async def count_ready(self, *, chain: ChainId, workload: str, now: float) -> int:
+    async def count_ready(self, *, chain: ChainId, lane: Address, workload: str, now: float) -> int:
         def count(db: sqlite3.Connection) -> int:
-            values = {"chain": chain, "workload": workload, "now": now}
+            values = {"chain": chain, "lane": lane, "workload": workload, "now": now}
             ready: int = db.execute(_SQL["count_ready"], values).fetchone()[0]
             return ready
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from headrace.core.errors import FixTheRequest
 from headrace.core.operation import Account, Stage
-from headrace.core.ports import LaneAccount, LedgerEntry, Line
+from headrace.core.ports import LaneAccount, LedgerEntry, Line, UnknownRevert
 from headrace.core.transaction import Transaction
-from headrace.core.words import Address, BatchId, ChainId, Nonce, OperationId, Outcome, TxHash
+from headrace.core.words import Address, BatchId, ChainId, Nonce, OperationId, Outcome, Selector, TxHash
 from headrace.store.accounts import account_from
 from headrace.store.queries import load_queries
 from headrace.store.reader import ReadThread
@@ -109,6 +109,12 @@ class SqliteReader:
 
         return await self._reader.run(read, refusable=True)
 
+    async def unknown_reverts(self, *, limit: int) -> Sequence[UnknownRevert]:
+        def read(db: sqlite3.Connection) -> Sequence[UnknownRevert]:
+            return [_unknown_revert(row) for row in db.execute(_SQL["unknown_reverts"], {"limit": limit})]
+
+        return await self._reader.run(read, refusable=True)
+
     async def lanes(self) -> Sequence[LaneAccount]:
         """`in_flight` counts what is sent or taken and not mined, `settled` all that is final."""
         return await self._reader.run(read_lanes)
@@ -116,6 +122,13 @@ class SqliteReader:
 
 def read_lanes(db: sqlite3.Connection) -> list[LaneAccount]:
     return [_lane_account(row) for row in db.execute(_SQL["lanes"])]
+
+
+def _unknown_revert(row: sqlite3.Row) -> UnknownRevert:
+    selector = row["selector"] if len(row["selector"]) == 4 else b""
+    return UnknownRevert(
+        selector=Selector(selector), operations=row["operations"], example=OperationId(row["example"])
+    )
 
 
 def _listing(stage: Stage | None, outcome: Outcome | None) -> str:
@@ -152,4 +165,5 @@ def _lane_account(row: sqlite3.Row) -> LaneAccount:
         in_flight=row["unsettled"] - row["mined"],
         mined=row["mined"],
         settled=row["final"],
+        drained_at=row["drained_at"],
     )

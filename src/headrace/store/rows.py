@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from typing import Any
 
 from headrace.core.operation import Ending, Operation
-from headrace.core.words import BlockNumber, ChainId, OperationId, Outcome, Revert
+from headrace.core.words import Address, BlockNumber, ChainId, OperationId, Outcome, Revert
 
 Values = dict[str, Any]
 
@@ -32,11 +32,12 @@ def operation_values(operation: Operation) -> Values:
         "deadline": operation.deadline,
         "deadline_block": operation.deadline_block,
         "retries": operation.retries,
+        "sender": operation.sender,
     }
 
 
 def operation_from(row: sqlite3.Row) -> Operation:
-    after, block = row["after"], row["deadline_block"]
+    after, block, sender = row["after"], row["deadline_block"], row["sender"]
     return Operation(
         id=OperationId(row["id"]),
         content=row["content"],
@@ -52,6 +53,7 @@ def operation_from(row: sqlite3.Row) -> Operation:
         deadline=row["deadline"],
         deadline_block=None if block is None else BlockNumber(block),
         retries=row["retries"],
+        sender=None if sender is None else Address(sender),
     )
 
 

@@ -12,8 +12,12 @@ from typing import Final
 
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Clock
+from headrace.store.claim_runs import SqliteClaimRuns
 from headrace.store.connection import connect, file_trouble
 from headrace.store.evaluations import EvaluationReading, SqliteEvaluations
+from headrace.store.job_reading import JobReading
+from headrace.store.jobs import SqliteJobs
+from headrace.store.lanes import SqliteLanes
 from headrace.store.lock import hold_lock
 from headrace.store.machinery import Machinery
 from headrace.store.migrating import load_migrations, migrate, refuse_other_schema
@@ -23,25 +27,28 @@ from headrace.store.reading import SqliteReader
 from headrace.store.transactions import SqliteTransactions
 from headrace.store.writer import Writer
 
-_JOBS_WAITING_MAX: Final = 10_000
+_ERRANDS_WAITING_MAX: Final = 10_000
 _READS_WAITING_MAX: Final = 10_000
 
 
-class SqliteStore(SqliteOperations, SqliteTransactions, SqliteEvaluations, SqliteReader):
-    """OperationStore, TransactionStore, EvaluationStore and Reader of `core.ports`."""
+class SqliteStore(
+    SqliteOperations, SqliteTransactions, SqliteLanes, SqliteEvaluations, SqliteJobs, SqliteClaimRuns, SqliteReader
+):
+    """OperationStore, TransactionStore, LaneStore, EvaluationStore, JobStore, ClaimRunStore and Reader of
+    `core.ports`."""
 
     def __init__(self, writer: Writer, reader: ReadThread, clock: Clock) -> None:
         Machinery.__init__(self, writer, reader, clock)
         SqliteReader.__init__(self, reader)
 
 
-class StoreReader(SqliteReader, EvaluationReading):
+class StoreReader(SqliteReader, EvaluationReading, JobReading):
     """All that can be read, for those who do not write."""
 
 
 @asynccontextmanager
 async def open_store(
-    path: Path, *, clock: Clock, jobs_waiting_max: int = _JOBS_WAITING_MAX
+    path: Path, *, clock: Clock, errands_waiting_max: int = _ERRANDS_WAITING_MAX
 ) -> AsyncIterator[SqliteStore]:
     """Makes or updates the file, and holds it until everything accepted is saved. Raises NeedsOperator naming
     the file: in use by another process (`data["holder"]` is its pid), written by a newer version, not ours, or not
@@ -49,7 +56,9 @@ async def open_store(
     _make_folder(path)
     with hold_lock(path):
         writer = Writer(
-            await asyncio.to_thread(_open_for_writing, path, clock.now()), path, jobs_waiting_max=jobs_waiting_max
+            await asyncio.to_thread(_open_for_writing, path, clock.now()),
+            path,
+            errands_waiting_max=errands_waiting_max,
         )
         try:
             async with _reading(path) as reader:
@@ -69,7 +78,7 @@ async def open_reader(path: Path) -> AsyncIterator[StoreReader]:
 @asynccontextmanager
 async def _reading(path: Path) -> AsyncIterator[ReadThread]:
     db = await asyncio.to_thread(_open_for_reading, path)
-    reader = ReadThread(db, path, jobs_waiting_max=_READS_WAITING_MAX)
+    reader = ReadThread(db, path, errands_waiting_max=_READS_WAITING_MAX)
     try:
         yield reader
     finally:

@@ -4,7 +4,17 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
-from headrace.core.transaction import InFlight, Mined, Settled, Taken, Transaction, Void, mined_of, signed
+from headrace.core.transaction import (
+    Cancel,
+    InFlight,
+    Mined,
+    Settled,
+    Taken,
+    Transaction,
+    Void,
+    mined_of,
+    signed,
+)
 from headrace.core.words import (
     Attempt,
     BatchId,
@@ -51,6 +61,7 @@ def state_values(transaction: Transaction) -> Values:
         "reprice_at": in_flight.reprice_at,
         "blocks_fitted": in_flight.blocks_fitted,
         "help_wanted": in_flight.help_wanted,
+        "cancelled": None if in_flight.cancelled is None else in_flight.cancelled.value,
         "taken_since": transaction.since if isinstance(transaction, Taken) else None,
         **(_NOT_MINED if mined is None else _mined_values(mined)),
     }
@@ -101,6 +112,7 @@ def transaction_from(row: sqlite3.Row, attempts: Iterable[sqlite3.Row]) -> Trans
         reprice_at=row["reprice_at"],
         blocks_fitted=row["blocks_fitted"],
         help_wanted=row["help_wanted"],
+        cancelled=None if row["cancelled"] is None else Cancel(row["cancelled"]),
     )
     match row["state"]:
         case "in_flight":

@@ -155,15 +155,22 @@ class FakeChain:
         self, world: World, block: Surroundings, *, sender: Address, to: Address, data: bytes, gas: int
     ) -> tuple[bool, bytes]:
         """Runs it in this state and leaves no trace. What the bytes cost comes off `gas` first, as in a node."""
-        zeros = data.count(0)
-        gas -= 21_000 + 4 * zeros + 16 * (len(data) - zeros)
-        if gas < 0:
-            return False, b""
         mark = world.mark()
-        frame = Frame(world=world, contracts=self.contracts, block=block, sender=sender, this=to, gas_left=gas)
-        answer = frame.run(data)
+        ok, result, _ = self.run(world, block, sender=sender, to=to, data=data, gas=gas)
         world.undo_to(mark)
-        return answer
+        return ok, result
+
+    def run(
+        self, world: World, block: Surroundings, *, sender: Address, to: Address, data: bytes, gas: int
+    ) -> tuple[bool, bytes, int]:
+        """Runs it in this state, which it changes if it goes well; and the gas it used."""
+        zeros = data.count(0)
+        left = gas - 21_000 - 4 * zeros - 16 * (len(data) - zeros)
+        if left < 0:
+            return False, b"", gas
+        frame = Frame(world=world, contracts=self.contracts, block=block, sender=sender, this=to, gas_left=left)
+        ok, result = frame.run(data)
+        return ok, result, gas - frame.gas_left
 
     # ---- Mining
 

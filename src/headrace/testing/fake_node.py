@@ -11,7 +11,7 @@ from collections import Counter, deque
 from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
-from headrace.core.ports import NodeTrouble, Returned, Reverted
+from headrace.core.ports import Call, NodeTrouble, Ran, Returned, Reverted
 from headrace.core.words import Address, Block, BlockHash, BlockNumber, ChainId, Nonce, Receipt, Reply, TxHash
 from headrace.testing.fake_chain import FakeBlock, FakeChain
 from headrace.testing.fake_world import Surroundings
@@ -31,20 +31,31 @@ _REPLIES: Final = (
     ("nonce too low", Reply.LOOK_FOR_RECEIPT),
     ("account limit exceeded", Reply.SEND_LATER),
     ("insufficient funds", Reply.FUND_LANE),
+    ("oversized data", Reply.TOO_LARGE),
+    ("transaction gas limit too high", Reply.TOO_LARGE),
+    ("exceeds block gas limit", Reply.TOO_LARGE),
+    ("intrinsic gas too low", Reply.TOO_LARGE),
+    ("insufficient gas for floor data gas", Reply.TOO_LARGE),
 )
 
 
 class FakeNode:
     """Implements core.ports.Node. Counts `calls` by method. `remembers_uncled`: receipts of replaced blocks can
-    still be read by their hash (as geth does, and anvil does not)."""
+    still be read by their hash (as geth does, and anvil does not). `simulates`: it has eth_simulateV1."""
 
     def __init__(
-        self, chain: FakeChain, *, faults: NodeFaults | None = None, remembers_uncled: bool = False
+        self,
+        chain: FakeChain,
+        *,
+        faults: NodeFaults | None = None,
+        remembers_uncled: bool = False,
+        simulates: bool = True,
     ) -> None:
         self.chain = chain
         self.faults = faults or NoNodeFaults()
         self.calls: Counter[str] = Counter()
         self._remembers_uncled = remembers_uncled
+        self._simulates = simulates
         self._on_their_way: list[bytes] = []
         self._readers: list[tuple[deque[Block], asyncio.Event]] = []
         chain.listen(self._announce)
@@ -104,6 +115,17 @@ class FakeNode:
         )
         return Returned(result) if ok else Reverted(result)
 
+    async def run_in_turn(
+        self, calls: Sequence[Call], *, sender: Address, gas: int, in_block: BlockNumber, timestamp: int
+    ) -> Sequence[Ran] | None:
+        blocks, _ = self._view("run_in_turn")
+        if not self._simulates or in_block > len(blocks):
+            return None
+        surroundings = Surroundings(number=in_block, timestamp=timestamp, chain=self.chain.id)
+        world = blocks[in_block - 1].world.copy()
+        runs = [self.chain.run(world, surroundings, sender=sender, to=c.to, data=c.data, gas=gas) for c in calls]
+        return [Ran(Returned(result) if ok else Reverted(result), used) for ok, result, used in runs]
+
     async def head(self) -> Block:
         blocks, _ = self._view("head")
         return blocks[-1].header
@@ -128,6 +150,12 @@ class FakeNode:
         blocks, _ = self._view("nonces")
         world = blocks[-1].world
         return world.nonce(account), self.chain.pool.next_nonce(account, world)
+
+    async def nonce_after(self, account: Address, block: BlockNumber) -> Nonce:
+        blocks, _ = self._view("nonce_after")
+        if not 0 <= block < len(blocks):
+            raise NodeTrouble(f"eth_getTransactionCount: block {block} not found")
+        return blocks[block].world.nonce(account)
 
     async def balance(self, account: Address) -> int:
         blocks, _ = self._view("balance")

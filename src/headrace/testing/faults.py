@@ -64,7 +64,14 @@ class AskInstead:
     params: bytes
 
 
-Fault = PassOn | LoseReply | Hang | AnswerHttp | AnswerNull | AnswerError | AskInstead
+@dataclass(frozen=True, slots=True)
+class NullIfNewer:
+    """The node's answer, unless it is about a block above `block`: then null, as from a node that lags behind."""
+
+    block: int
+
+
+Fault = PassOn | LoseReply | Hang | AnswerHttp | AnswerNull | AnswerError | AskInstead | NullIfNewer
 
 
 class Faults(Protocol):

@@ -1,7 +1,8 @@
 """What the strict proxy answers to one body of JSON-RPC, single or batch.
 
 Owns      the way of a request: count it, ask for a fault, look into it if it must be looked into, pass it on.
-Promises  a body in which nothing needs a look goes to the node, and its answer back, byte for byte.
+Promises  a body in which nothing needs a look goes to the node, and its answer back, byte for byte; a fault is
+          counted when it was done to an answer, not when it was chosen.
 Leaves    sockets to `strict_proxy`, the rules for transactions to `proxy_gate`.
 """
 
@@ -9,6 +10,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, assert_never
 
 import msgspec
@@ -22,6 +24,7 @@ from headrace.testing.faults import (
     Faults,
     Hang,
     LoseReply,
+    NullIfNewer,
     PassOn,
     RpcRequest,
 )
@@ -58,6 +61,22 @@ class Silence:
 Answer = Body | HttpStatus | Silence
 
 
+class Done(Enum):
+    """What was done to an answer, in words."""
+
+    ACCEPTED_REPLY_LOST = "reply lost, transaction accepted"
+    REPLY_LOST = "reply lost"
+    TIMED_OUT_BEFORE = "time-out, the node got nothing"
+    TIMED_OUT_AFTER = "time-out, the node got it"
+    TOO_MANY = "HTTP 429"
+    HTTP_ERROR = "HTTP 5xx"
+    NULL = "null result"
+    ERROR = "error"
+    ASKED_INSTEAD = "asked about something else"
+    HIDDEN = "newer block hidden"
+    NOTIFICATION_LOST = "notification lost"
+
+
 class _Message(msgspec.Struct):
     """One JSON-RPC request, as far as we look."""
 
@@ -75,9 +94,21 @@ class _NodeAnswer(msgspec.Struct):
     error: _NodeError | None = None
 
 
+class _Numbered(msgspec.Struct):
+    """A block has `number`; a receipt, a log or a transaction `blockNumber`, null while it is pooled."""
+
+    number: str | None = None
+    blockNumber: str | None = None  # noqa: N815 - as it stands in JSON
+
+
+class _NumberedAnswer(msgspec.Struct):
+    result: _Numbered | list[_Numbered] | None = None
+
+
 _read_batch: Final = msgspec.json.Decoder(list[msgspec.Raw]).decode
 _read_message: Final = msgspec.json.Decoder(_Message).decode
 _read_answer: Final = msgspec.json.Decoder(_NodeAnswer).decode
+_read_numbers: Final = msgspec.json.Decoder(_NumberedAnswer).decode
 _read_texts: Final = msgspec.json.Decoder(list[str]).decode
 
 
@@ -91,7 +122,7 @@ class _Item:
     def plain(self) -> bool:
         return self.message is None or (
             self.message.method not in _LOOKED_INTO
-            and not isinstance(self.fault, AnswerNull | AnswerError | AskInstead)
+            and not isinstance(self.fault, AnswerNull | AnswerError | AskInstead | NullIfNewer)
         )
 
 
@@ -112,6 +143,7 @@ class ProxyAnswers:
         self._sleep = sleep
         self.calls: Counter[str] = Counter()  # by method, each request of a batch by itself
         self.refusals: Counter[str] = Counter()  # by the words before the first colon
+        self.faults_done: Counter[Done] = Counter()
 
     async def answer(self, body: bytes) -> Answer:
         """Raises what `post` raises."""
@@ -124,8 +156,10 @@ class ProxyAnswers:
         faults = [item.fault for item in items]
         for fault in faults:
             if isinstance(fault, AnswerHttp):
+                self.faults_done[Done.TOO_MANY if fault.status == 429 else Done.HTTP_ERROR] += 1
                 return HttpStatus(fault.status, fault.retry_after_s)
             if isinstance(fault, Hang) and not fault.reaches_node:
+                self.faults_done[Done.TIMED_OUT_BEFORE] += 1
                 await self._sleep(fault.seconds)
                 return Silence()
         if all(item.plain for item in items):
@@ -136,8 +170,11 @@ class ProxyAnswers:
             content = await self._one(items[0])
         for fault in faults:
             if isinstance(fault, Hang):
+                self.faults_done[Done.TIMED_OUT_AFTER] += 1
                 await self._sleep(fault.seconds)
-            if isinstance(fault, Hang | LoseReply):
+                return Silence()
+            if isinstance(fault, LoseReply):
+                self.faults_done[_reply_lost(items, content)] += 1
                 return Silence()
         return Body(content)
 
@@ -176,11 +213,20 @@ class ProxyAnswers:
         assert message is not None, "what is no request is plain"
         match fault:
             case AnswerNull():
+                self.faults_done[Done.NULL] += 1
                 return _result(message, b"null")
             case AnswerError(code, text):
+                self.faults_done[Done.ERROR] += 1
                 return _error(message, Refusal(text, code))
             case AskInstead(params):
+                self.faults_done[Done.ASKED_INSTEAD] += 1
                 return await self._post(_request(message, params))
+            case NullIfNewer(block):
+                answer = await self._post(item.raw)
+                if _newest_block(answer) <= block:
+                    return answer
+                self.faults_done[Done.HIDDEN] += 1
+                return _result(message, b"null")
             case PassOn() | LoseReply() | Hang() | AnswerHttp():
                 pass
             case _:
@@ -228,6 +274,22 @@ class ProxyAnswers:
 
     def _count(self, counter: Counter[str], name: str) -> None:
         counter[name if name in counter or len(counter) < _COUNTED_MAX else "(other)"] += 1
+
+
+def _reply_lost(items: Sequence[_Item], content: bytes) -> Done:
+    sends = [item for item in items if item.message is not None and item.message.method == _SEND]
+    accepted = len(items) == len(sends) == 1 and _read_answer(content).error is None
+    return Done.ACCEPTED_REPLY_LOST if accepted else Done.REPLY_LOST
+
+
+def _newest_block(answer: bytes) -> int:
+    """The highest block that an answer is about; -1 where it names none."""
+    try:
+        result = _read_numbers(answer).result
+    except msgspec.DecodeError:
+        return -1  # another shape: it says nothing about a block
+    found = [] if result is None else [result] if isinstance(result, _Numbered) else result
+    return max((int(text, 16) for one in found if (text := one.number or one.blockNumber) is not None), default=-1)
 
 
 def _request(message: _Message, params: bytes) -> bytes:

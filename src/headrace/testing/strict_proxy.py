@@ -28,7 +28,7 @@ from aiohttp import WSMsgType, web
 from headrace.testing.child_process import start_child
 from headrace.testing.faults import Faults, NoFaults
 from headrace.testing.pool_rules import NodeRules
-from headrace.testing.proxy_answers import Body, HttpStatus, ProxyAnswers, Silence
+from headrace.testing.proxy_answers import Body, Done, HttpStatus, ProxyAnswers, Silence
 from headrace.testing.proxy_gate import ProxyGate
 from headrace.testing.rpc_client import RpcClient
 
@@ -71,6 +71,10 @@ class StrictProxy:
     @property
     def refusals(self) -> Counter[str]:
         return self._answers.refusals
+
+    @property
+    def faults_done(self) -> Counter[Done]:
+        return self._answers.faults_done
 
     async def on_post(self, request: web.Request) -> web.Response:
         body = await request.read()
@@ -162,6 +166,8 @@ class StrictProxy:
             is_answer = b'"eth_subscription"' not in body  # to eth_subscribe: the client waits for it
             if is_answer or self._faults.keep_notification(body):
                 await client.send_str(message.data)
+            else:
+                self.faults_done[Done.NOTIFICATION_LOST] += 1
         await client.close(code=1012, message=b"upstream closed")
 
     async def _post(self, body: bytes) -> bytes:

@@ -76,7 +76,7 @@ def test_a_payload_survives_its_packing(kind: str) -> None:
 
 
 def test_only_the_payee_may_send_it() -> None:
-    assert operation(CLAIM).lane == PAYEE
+    assert operation(CLAIM).sender == PAYEE
 
 
 def test_what_concerns_one_lock_has_one_subject() -> None:

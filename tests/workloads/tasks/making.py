@@ -7,16 +7,15 @@ from eth_abi.abi import encode
 from eth_utils.crypto import keccak
 from hypothesis import strategies as st
 
-from headrace.chain.artifacts import load
-from headrace.chain.reverts import Errors
 from headrace.core.operation import Operation
 from headrace.core.words import Address, BlockNumber, ChainId, Log, Receipt, Revert
 from headrace.testing.builders import BATCH_TASK_MANAGER, TASK_MANAGER
+from headrace.workloads.tasks.errors import TaskReverts, task_errors
 from headrace.workloads.tasks.payload import Payload
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
 from headrace.workloads.tasks.workload import TaskContracts, Tasks
 
-ERRORS: Final = Errors.of(load("TaskManager").abi, load("BatchTaskManager").abi)
+ERRORS: Final = task_errors()
 BATCHED: Final = TaskContracts(task_manager=TASK_MANAGER, batch=BATCH_TASK_MANAGER, item_gas=450_000)
 SINGLY: Final = TaskContracts(task_manager=TASK_MANAGER, batch=None)
 
@@ -59,13 +58,14 @@ responses = st.builds(
 
 
 def workload(contracts: TaskContracts = BATCHED) -> Tasks:
-    return Tasks(contracts, read_revert=ERRORS.decode)
+    return Tasks(contracts, read_revert=TaskReverts(ERRORS).read)
 
 
 def revert(signature: str, *args: object) -> Revert:
     """`revert("TaskMismatch(bytes32,bytes32)", recorded, given)`, by hand: the contracts' side of it."""
     types = signature[signature.index("(") + 1 : -1]
-    data = keccak(text=signature)[:4] + encode(types.split(",") if types else [], args)
+    listed = [types] if types.startswith("(") else types.split(",") if types else []
+    data = keccak(text=signature)[:4] + encode(listed, args)
     return ERRORS.decode(data)
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.core.ports import Call
-from headrace.core.words import Revert
+from headrace.core.words import Revert, Verdict
 from headrace.testing.builders import BATCH_TASK_MANAGER, TASK_MANAGER, Builder
 from headrace.workloads.tasks import batches
 from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, KINDS, RESPOND
@@ -146,3 +146,56 @@ def test_the_questions_are_the_task_managers_views() -> None:
     (hashes, responses) = workload().probe(MADE.operation(RESPOND))
     assert hashes.data[:4] == keccak(text="allTaskHashes(bytes32)")[:4]
     assert responses.data[:4] == keccak(text="allTaskResponses(bytes32)")[:4]
+
+
+# ---- A failed batch, whatever became of its data on the way
+
+
+ITEMS = [(1, b"\x07" * 32, revert("InvalidIntent()").data), (2, b"\x08" * 32, b"")]
+PARTIAL_FAILURE = BATCH_PARTIAL_FAILURE + encode(["(uint256,bytes32,bytes)[]"], [ITEMS])
+
+
+def test_a_failed_batch_is_shown_with_every_item_and_its_decoded_reason() -> None:
+    read = workload().read_revert(PARTIAL_FAILURE)
+    failures = read.args["failures"]
+    assert isinstance(failures, list)
+    assert [(item["index"], item["error"]) for item in failures] == [
+        (1, "InvalidIntent()"),
+        (2, "empty revert data"),
+    ]
+
+
+def test_a_failed_batch_within_a_failed_batch_is_decoded_too_but_not_for_ever() -> None:
+    data = PARTIAL_FAILURE
+    for _ in range(20):
+        data = BATCH_PARTIAL_FAILURE + encode(["(uint256,bytes32,bytes)[]"], [[(0, bytes(32), data)]])
+    read = workload().read_revert(data)
+    assert read.name == "BatchPartialFailure"
+    assert len(str(read)) < 2_000
+    once = workload().read_revert(
+        BATCH_PARTIAL_FAILURE + encode(["(uint256,bytes32,bytes)[]"], [[(0, bytes(32), PARTIAL_FAILURE)]])
+    )
+    assert "InvalidIntent()" in str(once)
+    found = workload().failures(once, 1)
+    assert found is not None
+    assert workload().judge(MADE.operation(), found[0], ()).verdict is Verdict.RETRY
+
+
+@given(st.integers(0, len(PARTIAL_FAILURE)))
+def test_cut_off_anywhere_it_is_kept_raw_or_read_as_what_is_still_whole(length: int) -> None:
+    cut = PARTIAL_FAILURE[:length]
+    read = workload().read_revert(cut)
+    assert read.data == cut
+    found = workload().failures(read, 3)
+    assert found is None or set(found) == {1, 2}
+    workload().judge(MADE.operation(), read, ())
+
+
+@given(st.lists(st.integers(0, 2**256 - 1), max_size=12), st.integers(1, 5))
+def test_no_words_in_its_place_make_it_raise_or_name_an_item_that_was_not_there(
+    given_words: list[int], count: int
+) -> None:
+    read = workload().read_revert(BATCH_PARTIAL_FAILURE + b"".join(w.to_bytes(32, "big") for w in given_words))
+    found = workload().failures(read, count)
+    assert found is None or (found and set(found) <= set(range(count)))
+    str(read)

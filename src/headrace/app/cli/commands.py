@@ -7,9 +7,11 @@ from typing import NoReturn
 
 import click
 
+from headrace.app.cli.bench import bench
 from headrace.app.cli.demo import demo
 from headrace.app.cli.deploy import deploy
 from headrace.app.cli.inspect import inspect
+from headrace.app.cli.lanes import lanes
 from headrace.app.cli.loadtest import loadtest
 from headrace.app.cli.operator import operator
 from headrace.app.cli.serve import serve
@@ -30,10 +32,12 @@ def headrace() -> None:
     Put the contracts on a chain:                        headrace deploy --config headrace.toml --env NAME
     Run the gateway:                                     headrace serve --config headrace.toml
     What became of a task, and why:                      headrace inspect ID
+    Take a key out of work, and back:                    headrace lanes
+    Measure a claim of the README, in a checkout:        headrace bench
     """
 
 
-for command in (demo, serve, operator, deploy, loadtest, status, inspect):
+for command in (demo, serve, operator, deploy, loadtest, bench, status, inspect, lanes):
     headrace.add_command(command)
 
 

@@ -14,7 +14,7 @@ from headrace.app.cli.options import check_writable, config_option, json_option,
 @json_option
 @click.pass_context
 def inspect(context: click.Context, id: str, config: Path | None, json_file: str | None) -> None:
-    """Tell the whole story of ID: an operation, a task, a batch, a transaction hash or a nonce.
+    """Tell the whole story of ID: an operation, a task, a batch, a transaction hash, a nonce or a lane.
 
     Reads the store, so it works beside a running gateway and after it died.
     """
@@ -31,7 +31,7 @@ def inspect(context: click.Context, id: str, config: Path | None, json_file: str
 
     stories = asyncio.run(read())
     if not stories:
-        click.echo(f"{settings.store.path} has no operation, task, batch, transaction or nonce {id}", err=True)
+        click.echo(f"{settings.store.path} has no operation, task, batch, transaction, nonce or lane {id}", err=True)
         context.exit(1)
     if json_file is not None:
         write_json(as_json(stories), json_file)

@@ -7,29 +7,41 @@ from pathlib import Path
 import click
 
 from headrace.app.cli.options import check_writable, config_option, json_option, settings_path, write_json
-from headrace.core.ports import LaneAccount
+from headrace.core.ports import LaneAccount, UnknownRevert
+
+UNKNOWN_SHOWN_MAX = 20
 
 
 @click.command()
 @config_option
 @json_option
 def status(config: Path | None, json_file: str | None) -> None:
-    """Count operations by stage and outcome, and transactions by lane, from the store."""
+    """Count operations by stage and outcome, transactions by lane, and reverts that no known ABI has.
+
+    From the store, so that it works beside a running gateway and after it died.
+    """
     from headrace.app.settings import load_settings
     from headrace.store import open_reader
 
     check_writable(json_file)
     settings = load_settings(settings_path(config))
 
-    async def read() -> tuple[Mapping[str, int], Sequence[LaneAccount]]:
+    async def read() -> tuple[Mapping[str, int], Sequence[LaneAccount], Sequence[UnknownRevert]]:
         async with open_reader(settings.store.path) as reader:
-            return await reader.counts(), await reader.lanes()
+            unknown = await reader.unknown_reverts(limit=UNKNOWN_SHOWN_MAX)
+            return await reader.counts(), await reader.lanes(), unknown
 
-    counts, lanes = asyncio.run(read())
+    counts, lanes, unknown = asyncio.run(read())
     if json_file is not None:
-        write_json({"operations": dict(counts), "lanes": [_as_json(lane) for lane in lanes]}, json_file)
+        content = {
+            "operations": dict(counts),
+            "lanes": [_as_json(lane) for lane in lanes],
+            "unknown_reverts": [_unknown_as_json(each) for each in unknown],
+        }
+        write_json(content, json_file)
     if json_file != "-":
         _show(counts, lanes)
+        _show_unknown(unknown)
 
 
 def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
@@ -48,6 +60,26 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
             f"lane {address_text(lane.lane)} of chain {lane.chain}: next nonce {lane.next_nonce}, "
             f"{lane.in_flight} in flight, {lane.mined} mined, {lane.settled} settled"
         )
+
+
+def _show_unknown(unknown: Sequence[UnknownRevert]) -> None:
+    for each in unknown:
+        click.echo(
+            f"unknown revert {_selector(each)}: {each.operations} operations, the newest is {each.example} "
+            "(headrace inspect shows its data; name the contract's ABI in tasks.error_abis)"
+        )
+
+
+def _selector(unknown: UnknownRevert) -> str:
+    return f"0x{unknown.selector.hex()}" if unknown.selector else "of less than 4 bytes"
+
+
+def _unknown_as_json(unknown: UnknownRevert) -> dict[str, object]:
+    return {
+        "selector": f"0x{unknown.selector.hex()}",
+        "operations": unknown.operations,
+        "example": unknown.example,
+    }
 
 
 def _as_json(lane: LaneAccount) -> dict[str, object]:

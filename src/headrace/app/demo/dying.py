@@ -14,7 +14,8 @@ LOOK_EVERY_S: Final = 0.5
 async def first_death(stage: Stage) -> str:
     """Waits for the first to end, and says which, in words."""
     parts = [_listening(part) for part in (stage.gateway, *stage.operators)]
-    parts += [_process("the chain (anvil)", stage.chain.pid), _process("the proxy", stage.proxy.pid)]
+    parts += [_process("the chain (anvil)", stage.chain.pid)]
+    parts += [_process("the proxy", pid) for pid in stage.access.pids]
     watches = [asyncio.create_task(part) for part in parts]
     try:
         done, _ = await asyncio.wait(watches, return_when=asyncio.FIRST_COMPLETED)

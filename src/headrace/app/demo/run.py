@@ -7,7 +7,6 @@ Leaves    the load and the report to `app.load_run`.
 
 import asyncio
 import contextlib
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from headrace.app.clock import SystemClock
+from headrace.app.demo.access import NodeAccess, OpenAccess, through_strict_proxy
 from headrace.app.demo.processes import Listening, start_listening, until_ready
 from headrace.app.demo.scene import (
     LANE_KEY_ENV,
@@ -28,6 +28,7 @@ from headrace.app.demo.scene import (
     Scene,
     new_scene,
 )
+from headrace.app.demo.writing import Tuning, write_settings
 from headrace.app.deploying import (
     BATCH,
     REGISTRY,
@@ -51,13 +52,11 @@ from headrace.core.operation import Stage as OperationStage
 from headrace.core.words import Address, ChainId
 from headrace.store import StoreReader, open_reader
 from headrace.testing.anvil import Anvil, start_anvil
-from headrace.testing.strict_proxy import StrictProxyProcess, start_strict_proxy_process
 
 CHAIN_ID: Final = ChainId(31337)
 OPERATORS: Final = 4
 REFUSED_PERCENT: Final = 3
 CONFIRMATIONS: Final = 3
-HOST: Final = "127.0.0.1"
 LOOK_EVERY_S: Final = 0.2
 
 
@@ -80,7 +79,7 @@ class Stage:
 
     scene: Scene
     chain: Anvil
-    proxy: StrictProxyProcess
+    access: NodeAccess
     operators: tuple[Listening, ...]
     gateway: Listening
     registry: Address
@@ -98,7 +97,7 @@ class Stage:
             pids={
                 "gateway": [self.gateway.pid],
                 "chain": [self.chain.pid],
-                "proxy": [self.proxy.pid],
+                "proxy": list(self.access.pids),
                 "operators": [o.pid for o in self.operators],
             },
         )
@@ -127,8 +126,15 @@ async def offer(stage: Stage, options: DemoOptions) -> Report:
 
 
 @asynccontextmanager
-async def open_stage(options: DemoOptions, *, base: Path, say: Callable[[str], None]) -> AsyncIterator[Stage]:
-    """Raises AnvilMissing, DidNotStart, NeedsOperator."""
+async def open_stage(
+    options: DemoOptions,
+    *,
+    base: Path,
+    say: Callable[[str], None],
+    open_access: OpenAccess = through_strict_proxy,
+    tuning: Tuning | None = None,
+) -> AsyncIterator[Stage]:
+    """`tuning` overrides or adds settings. Raises AnvilMissing, DidNotStart, NeedsOperator."""
     scene = new_scene(base)
     async with AsyncExitStack() as stack:
         say(f"a chain (anvil, osaka, a block every {options.block_time_s} s, {options.gas_limit} gas)")
@@ -136,7 +142,7 @@ async def open_stage(options: DemoOptions, *, base: Path, say: Callable[[str], N
             # Blocks at once while contracts are deployed, in their own time afterwards.
             start_anvil(block_time_s=0, gas_limit=options.gas_limit, chain_id=CHAIN_ID, accounts=2)
         )
-        proxy = await stack.enter_async_context(start_strict_proxy_process(chain.http_url))
+        access = await stack.enter_async_context(open_access(chain))
         operators = await asyncio.to_thread(scene.make_operators, OPERATORS)
         registry, manager, batch, clients = await _deploy(chain, scene, operators, options, say)
         await chain.resume(options.block_time_s)
@@ -148,14 +154,23 @@ async def open_stage(options: DemoOptions, *, base: Path, say: Callable[[str], N
             )
         )
         endpoints = {o.address: running.url for o, running in zip(operators, listening, strict=True)}
-        _write_settings(scene, proxy, options, endpoints)
+        write_settings(
+            scene.settings,
+            chain_id=CHAIN_ID,
+            access=access,
+            confirmations=CONFIRMATIONS,
+            recording=options.recording,
+            batched=options.submitter == "batched",
+            operators=endpoints,
+            tuning=tuning or {},
+        )
         say("the gateway")
         gateway = await stack.enter_async_context(start_gateway(scene, chain))
         await until_ready(gateway)
         yield Stage(
             scene=scene,
             chain=chain,
-            proxy=proxy,
+            access=access,
             operators=tuple(listening),
             gateway=gateway,
             registry=registry,
@@ -251,42 +266,3 @@ def _load_clients(policies: dict[DemoPolicy, Address], poison_percent: float) ->
         return (good, refused)
     poison = PolicyClient(address=policies[POISON], kind=Kind.POISON, weight=poison_percent)
     return (good, refused, poison)
-
-
-def _write_settings(
-    scene: Scene, proxy: StrictProxyProcess, options: DemoOptions, endpoints: dict[Address, str]
-) -> None:
-    batched = options.submitter == "batched"
-    lines = [
-        "# Written by `headrace demo`.",
-        "[gateway]",
-        f"port = {_free_port()}",
-        "[store]",
-        'path = "headrace.db"',
-        "[chains.local]",
-        f"chain_id = {CHAIN_ID}",
-        f'http = ["{proxy.http_url}"]',
-        f'ws = "{proxy.ws_url}"',
-        f"confirmations = {CONFIRMATIONS}",
-        "block_share = 1.0",
-        f'deployment = "deployments/{CHAIN_ID}-demo.json"',
-        "[[lanes]]",
-        'chain = "local"',
-        f'key_env = "{LANE_KEY_ENV}"',
-        "[batch_submitter]",
-        f"enabled = {str(batched).lower()}",
-        "[tasks]",
-        f'recording = "{options.recording if batched else "separate"}"',
-        'policies = "policies"',
-        "[operators]",
-    ]
-    for address, url in endpoints.items():
-        lines += ["[[operators.endpoints]]", f'address = "{address_text(address)}"', f'url = "{url}"']
-    scene.settings.write_text("\n".join(lines) + "\n")
-
-
-def _free_port() -> int:
-    """Fixed in the settings, so that a gateway that is started again is found where it was."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])

@@ -1,10 +1,12 @@
 """What was asked and what was answered, one entry per request.
 
-Promises  every request that was offered ends as exactly one entry; entries never change.
+Promises  every request that was offered ends as exactly one entry; entries never change; a line that was written
+          outlives us (and the machine, with `durable`).
 Leaves    what happened on chain to `chain_watch`.
 """
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +59,8 @@ class Entry:
 class Journal:
     """Keeps the entries, and writes each as a line of JSON where a file is given. Grows with the requests."""
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, *, durable: bool = False) -> None:
+        self._durable = durable
         self.entries: list[Entry] = []
         self.offered = 0
         self.last_scheduled_s: float | None = None
@@ -77,6 +80,9 @@ class Journal:
         self.entries.append(entry)
         if self._file is not None:
             self._file.write(json.dumps(as_json(entry), separators=(",", ":")) + "\n")
+            self._file.flush()
+            if self._durable:
+                os.fsync(self._file.fileno())
 
     def __enter__(self) -> Self:
         return self

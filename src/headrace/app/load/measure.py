@@ -80,7 +80,7 @@ async def measure(
             watching.cancel()
             sampling.cancel()
     except BaseExceptionGroup as group:
-        raise _innermost(group) from group
+        raise innermost(group) from group
     return LoadRun(
         journal=journal,
         record=watch.record,
@@ -99,7 +99,7 @@ async def _see_chain(watch: ChainWatch, within_s: float) -> None:
         raise ChainNotSeen(f"no block seen in {within_s:.0f} s: {watch.trouble or 'the node has none'}") from None
 
 
-def _innermost(error: BaseException) -> BaseException:
+def innermost(error: BaseException) -> BaseException:
     """The one error that ended the run; a group where there were several at once."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]

@@ -5,10 +5,12 @@ Bytes and integers only: hex and JSON end in `api` and `chain`.
 
 from headrace.core.ports.evaluations import Evaluation, EvaluationStore, SubjectTaken
 from headrace.core.ports.news import Announce, BatchNews, EvaluationNews, News, OperationNews
-from headrace.core.ports.nodes import Node, NodeTrouble, Returned, Reverted, Signer
-from headrace.core.ports.reading import LaneAccount, LedgerEntry, Line, Reader
+from headrace.core.ports.nodes import Node, NodeTrouble, Ran, Returned, Reverted, Signer
+from headrace.core.ports.reading import LaneAccount, LedgerEntry, Line, Reader, UnknownRevert
 from headrace.core.ports.storage import (
     Added,
+    LaneDrained,
+    LaneStore,
     NonceUsed,
     NotClaimed,
     Note,
@@ -32,6 +34,8 @@ __all__ = [
     "GasGuess",
     "Judgement",
     "LaneAccount",
+    "LaneDrained",
+    "LaneStore",
     "LedgerEntry",
     "Line",
     "News",
@@ -42,6 +46,7 @@ __all__ = [
     "Note",
     "OperationNews",
     "OperationStore",
+    "Ran",
     "Reader",
     "Returned",
     "Reverted",
@@ -49,6 +54,7 @@ __all__ = [
     "Signer",
     "SubjectTaken",
     "TransactionStore",
+    "UnknownRevert",
     "Voyage",
     "Workload",
 ]

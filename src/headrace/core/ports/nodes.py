@@ -34,6 +34,14 @@ class Reverted:
     data: bytes  # raw revert data; empty where the node gave none
 
 
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What one of several calls did, and the gas it took."""
+
+    result: Returned | Reverted
+    gas_used: int
+
+
 class Node(Protocol):
     """One chain, through one or more endpoints. Every call may raise NodeTrouble, except `send`."""
 
@@ -58,6 +66,14 @@ class Node(Protocol):
         what NUMBER and TIMESTAMP answer."""
         ...
 
+    async def run_in_turn(
+        self, calls: Sequence[Call], *, sender: Address, gas: int, in_block: BlockNumber, timestamp: int
+    ) -> Sequence[Ran] | None:
+        """Tries the calls one after the other in one question, as if mined in `in_block` on the block before it;
+        each sees what those before it did (a reverted one did nothing), and may use up to `gas`. None where no
+        node can do that, or not this time: whoever asks has another way."""
+        ...
+
     async def head(self) -> Block: ...
 
     async def block(self, number: BlockNumber) -> Block | None: ...
@@ -72,6 +88,10 @@ class Node(Protocol):
 
     async def nonces(self, account: Address) -> tuple[Nonce, Nonce]:
         """The account's next nonce: by the latest block, and with the node's pool counted in."""
+        ...
+
+    async def nonce_after(self, account: Address, block: BlockNumber) -> Nonce:
+        """The account's next nonce as of that block."""
         ...
 
     async def balance(self, account: Address) -> int:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from headrace.core.lanes import LaneState, state_of
 from headrace.core.operation import Account, Stage
 from headrace.core.transaction import Transaction
 from headrace.core.words import (
@@ -13,6 +14,7 @@ from headrace.core.words import (
     Nonce,
     OperationId,
     Outcome,
+    Selector,
     TxHash,
 )
 
@@ -46,6 +48,21 @@ class LaneAccount:
     in_flight: int
     mined: int
     settled: int
+    drained_at: float | None = None  # unix seconds
+
+    @property
+    def state(self) -> LaneState:
+        return state_of(drained_at=self.drained_at, unsettled=self.in_flight + self.mined)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownRevert:
+    """How many operations have, as their last revert, one that no known ABI could read. `selector` is empty for
+    data that is shorter than one; `example` is the newest of them."""
+
+    selector: Selector
+    operations: int
+    example: OperationId
 
 
 class Reader(Protocol):
@@ -82,6 +99,10 @@ class Reader(Protocol):
 
     async def counts(self) -> Mapping[str, int]:
         """Operations by stage, outcomes by name."""
+        ...
+
+    async def unknown_reverts(self, *, limit: int) -> Sequence[UnknownRevert]:
+        """The most frequent first."""
         ...
 
     async def lanes(self) -> Sequence[LaneAccount]: ...

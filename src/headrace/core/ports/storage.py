@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from headrace.core.lanes import LaneRecord
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports.reading import LaneAccount
 from headrace.core.transaction import Settled, Transaction, Void
@@ -43,7 +44,8 @@ class OperationStore(Protocol):
     async def claim_ready(
         self, *, chain: ChainId, lane: Address, workload: str, most: int, now: float
     ) -> Sequence[Operation]:
-        """Oldest first. Two claimers never get the same operation. Skips those that may not travel yet."""
+        """Oldest first. Two claimers never get the same operation. Skips those that may not travel yet, and those
+        that have another sender."""
         ...
 
     async def release(self, operations: Collection[OperationId]) -> None:
@@ -69,7 +71,9 @@ class OperationStore(Protocol):
         written). Answers with every ending it wrote, its own first."""
         ...
 
-    async def count_ready(self, *, chain: ChainId, workload: str, now: float) -> int: ...
+    async def count_ready(self, *, chain: ChainId, lane: Address, workload: str, now: float) -> int:
+        """How many this lane could claim now."""
+        ...
 
     async def count_backlog(self, *, chain: ChainId) -> int:
         """Operations that are neither sealed nor done: waiting, queued, at rest, claimed."""
@@ -97,7 +101,8 @@ class TransactionStore(Protocol):
         notes: Sequence[Note] = (),
     ) -> None:
         """Batch, nonce and signed bytes in one commit. Raises NonceUsed if the nonce has an owner already, and
-        NotClaimed if one of the operations is not claimed by this lane; then nothing is saved."""
+        NotClaimed if one of the operations is not claimed by this lane, and LaneDrained if it has operations and
+        the lane is drained; then nothing is saved."""
         ...
 
     async def record(
@@ -151,6 +156,29 @@ class TransactionStore(Protocol):
         ...
 
 
+class LaneStore(Protocol):
+    """What a person says about a lane. It holds across restarts."""
+
+    async def drain(self, *, chain: ChainId, lane: Address, now: float, notes: Sequence[Note] = ()) -> bool:
+        """From now on the lane seals no batch. False where it was drained already: then nothing is written."""
+        ...
+
+    async def resume(self, *, chain: ChainId, lane: Address, now: float, notes: Sequence[Note] = ()) -> bool:
+        """It seals batches again. False where it was not drained: then nothing is written."""
+        ...
+
+    async def begin_at(
+        self, *, chain: ChainId, lane: Address, start: Nonce, now: float, notes: Sequence[Note] = ()
+    ) -> None:
+        """Nonces of this lane go on from here, also where that is lower than what was adopted before. Raises
+        NonceUsed where the ledger has this nonce or a higher one; then nothing is written."""
+        ...
+
+    async def lane_record(self, *, chain: ChainId, lane: Address) -> LaneRecord:
+        """Of a lane that nothing is known of too: it begins at 0."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voyage:
     """A transaction and the operations that ride in it, in the batch's order."""
@@ -167,3 +195,7 @@ class NonceUsed(Exception):
 
 class NotClaimed(Exception):
     """An operation that was to be sealed is not claimed by this lane (any more)."""
+
+
+class LaneDrained(Exception):
+    """A batch was to be sealed by a lane that is drained."""

@@ -8,6 +8,7 @@ from typing import Protocol
 from headrace.core.operation import Operation
 from headrace.core.words import (
     Address,
+    BlockNumber,
     Receipt,
     Revert,
     Verdict,
@@ -25,15 +26,17 @@ class Call:
 class Effect(Enum):
     DONE = "the chain shows it"
     FAILED = "it was tried and reverted"
-    UNSEEN = "the receipt shows neither"
+    OTHER = "something else happened to its subject instead, for good"
+    UNSEEN = "the receipt shows none of these"
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a receipt shows of one operation."""
+    """What a receipt shows of one operation. `revert` where it FAILED; `reason` where it is OTHER."""
 
     effect: Effect
     revert: Revert | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +56,7 @@ class Judgement:
     costs_retry: bool = False
     too_late: bool = False  # rejected because its time is over: it ends as expired
     needs_operator: bool = False  # nothing is wrong with the operation: a person must mend the contracts
+    needs_block: BlockNumber | None = None  # it cannot go well before the chain has this block
 
 
 class Workload(Protocol):
@@ -83,6 +87,11 @@ class Workload(Protocol):
 
     def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
         """Which items of a strict batch failed, by index. None: the revert speaks of no item."""
+        ...
+
+    def refuses_all(self, revert: Revert) -> bool:
+        """Of a revert that speaks of no item: whether it says no to every batch, whatever is in it (a right that
+        the lane lacks, a pause). Else some item is guilty, and is searched for."""
         ...
 
     def read_revert(self, data: bytes) -> Revert: ...

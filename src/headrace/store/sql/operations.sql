@@ -2,10 +2,10 @@
 -- Saves it, unless its id is here already or an unfinished operation wants the same effect.
 INSERT INTO operations (
     id, content, workload, kind, form, chain, subject, payload, received_at, after, wait_until, deadline,
-    deadline_block, retries, stage
+    deadline_block, retries, sender, stage
 ) VALUES (
     :id, :content, :workload, :kind, :form, :chain, :subject, :payload, :received_at, :after, :wait_until, :deadline,
-    :deadline_block, :retries, :stage
+    :deadline_block, :retries, :sender, :stage
 ) ON CONFLICT DO NOTHING;
 
 -- name: content_of_operation
@@ -22,11 +22,12 @@ UPDATE operations SET not_before = NULL
 WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now;
 
 -- name: claim_oldest_queued
--- Moves up to :most into one lane's hands. Two claimers never get the same operation.
+-- Moves up to :most into one lane's hands, of those that it may send. Two claimers never get the same operation.
 UPDATE operations SET stage = 'claimed', lane = :lane
 WHERE seq IN (
     SELECT seq FROM operations
     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain AND workload = :workload
+      AND (sender IS NULL OR sender = :lane)
     ORDER BY seq LIMIT :most
 )
 RETURNING *;
@@ -34,9 +35,11 @@ RETURNING *;
 -- name: count_ready
 SELECT
     (SELECT count(*) FROM operations
-     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain AND workload = :workload)
+     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain AND workload = :workload
+       AND (sender IS NULL OR sender = :lane))
   + (SELECT count(*) FROM operations
-     WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain AND workload = :workload);
+     WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain AND workload = :workload
+       AND (sender IS NULL OR sender = :lane));
 
 -- name: count_backlog
 SELECT count(*) FROM operations WHERE chain = :chain AND batch_id IS NULL AND outcome IS NULL;
@@ -56,7 +59,7 @@ UPDATE operations SET
             printf('it had to land in block %d at the latest, and the chain is at %d', deadline_block, :head)
         WHEN deadline <= :now THEN printf('its deadline passed %.1f s ago', :now - deadline)
         ELSE printf('operation %s was not on the chain in time for it', after)
-    END
+    END || CASE reason WHEN '' THEN '' ELSE '; before that: ' || reason END
 WHERE seq IN (
     SELECT seq FROM operations
     WHERE chain = :chain AND deadline_block <= :head AND outcome IS NULL AND stage IN ('waiting', 'queued', 'claimed')

@@ -45,8 +45,17 @@ SELECT stage, count(*) FROM operations WHERE stage <> 'done' GROUP BY stage;
 -- name: outcomes
 SELECT outcome, operations FROM outcomes;
 
+-- name: unknown_reverts
+-- By selector, the most frequent first, each with the newest operation that met it.
+SELECT selector, operations, (SELECT id FROM operations WHERE seq = newest) AS example FROM (
+    SELECT substr(revert_data, 1, 4) AS selector, count(*) AS operations, max(seq) AS newest
+    FROM operations INDEXED BY operations_unknown_revert
+    WHERE revert_name IS NULL AND revert_data <> x''
+    GROUP BY substr(revert_data, 1, 4))
+ORDER BY operations DESC, newest DESC LIMIT :limit;
+
 -- name: lanes
-SELECT l.chain, l.lane, l.final,
+SELECT l.chain, l.lane, l.final, l.drained_at,
        max(l.start_nonce, coalesce((SELECT max(t.nonce) + 1 FROM transactions AS t
                                     WHERE t.chain = l.chain AND t.lane = l.lane), 0)) AS next_nonce,
        (SELECT count(*) FROM transactions AS t

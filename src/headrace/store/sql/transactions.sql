@@ -9,15 +9,20 @@ SELECT max(
 INSERT INTO lanes (chain, lane, start_nonce) VALUES (:chain, :lane, :start)
 ON CONFLICT (chain, lane) DO UPDATE SET start_nonce = max(start_nonce, excluded.start_nonce);
 
+-- name: is_drained
+SELECT 1 FROM lanes WHERE chain = :chain AND lane = :lane AND drained_at IS NOT NULL;
+
 -- name: seal_if_nonce_is_free
--- Returns no row when this nonce has an owner already.
+-- Returns no row when this nonce has an owner already, and for a batch when the lane is drained.
 INSERT INTO transactions (
     chain, lane, nonce, batch_id, workload, form, members, gas_limit,
     state, sealed_at, sent_at, reprice_at, blocks_fitted, help_wanted
-) VALUES (
+)
+SELECT
     :chain, :lane, :nonce, :batch_id, :workload, :form, :members, :gas_limit,
     'in_flight', :sealed_at, :sent_at, :reprice_at, :blocks_fitted, :help_wanted
-)
+WHERE :batch_id IS NULL
+   OR NOT EXISTS (SELECT 1 FROM lanes WHERE chain = :chain AND lane = :lane AND drained_at IS NOT NULL)
 ON CONFLICT (chain, lane, nonce) DO NOTHING
 RETURNING seq;
 
@@ -41,7 +46,7 @@ FROM transactions AS t WHERE chain = :chain AND lane = :lane AND nonce = :nonce;
 -- name: record_transaction
 UPDATE transactions SET
     state = :state, sent_at = :sent_at, reprice_at = :reprice_at, blocks_fitted = :blocks_fitted,
-    help_wanted = :help_wanted, winner = :winner, block = :block, block_hash = :block_hash, ok = :ok,
+    help_wanted = :help_wanted, cancelled = :cancelled, winner = :winner, block = :block, block_hash = :block_hash, ok = :ok,
     gas_used = :gas_used, gas_price_wei = :gas_price_wei, mined_at = :mined_at, without_effect = :without_effect,
     taken_since = :taken_since, final_at = :final_at
 WHERE seq = :seq;

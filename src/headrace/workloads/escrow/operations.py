@@ -39,7 +39,7 @@ def operation_of(
         payload=packed,
         received_at=received_at,
         deadline=deadline,
-        lane=payload.key.payee,
+        sender=payload.key.payee,
     )
 
 

@@ -10,6 +10,7 @@ import msgspec
 from eth_utils.crypto import keccak
 
 from headrace.core.errors import FixTheRequest
+from headrace.core.words import BlockNumber
 from headrace.workloads.tasks.structs import Task, TaskResponse
 
 CREATE: Final = "create"
@@ -45,6 +46,10 @@ class Payload:
 
     def response_hash(self) -> bytes:
         return keccak(self.response)
+
+    def created_block(self) -> BlockNumber:
+        """The task's reference block: the third word of its body, which begins behind one word of offset."""
+        return BlockNumber(int.from_bytes(self.task[96:128], "big"))
 
 
 def payload_of(kind: str, task: Task, response: TaskResponse | None, signature_data: bytes) -> Payload:

@@ -99,6 +99,9 @@ class Tasks:
         failed = {index: self._read_revert(reason) for index, _, reason in items}
         return failed if failed and all(index < count for index in failed) else None
 
+    def refuses_all(self, revert: Revert) -> bool:
+        return verdicts.refuses_all(revert)
+
     def effects(self, operations: Sequence[Operation], receipt: Receipt, *, called: Address) -> Sequence[Seen]:
         logs = effects.read_logs(receipt, task_manager=self._contracts.task_manager, batch_contract=called)
         items = [(o.form, o.subject, Payload.unpack(o.payload)) for o in operations]

@@ -1,0 +1,54 @@
+"""The steps by name: one thing each that the world outside does to the gateway.
+
+A step is a name and a number; whatever it leaves to chance follows from the number. So a run is a list of steps that
+can be written down, shortened and repeated.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+from sim.world import World
+
+Does = Callable[[World, Random], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    name: str
+    weight: float
+    does: Does
+
+
+KINDS: Final[dict[str, Kind]] = {}
+
+
+def step(weight: float) -> Callable[[Does], Does]:
+    def register(does: Does) -> Does:
+        assert does.__name__ not in KINDS
+        KINDS[does.__name__] = Kind(does.__name__, weight, does)
+        return does
+
+    return register
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    name: str
+    chance: int
+
+    def __str__(self) -> str:
+        return f"{self.name}:{self.chance}"
+
+
+async def take(world: World, step: Step) -> None:
+    """Does it, lets the engine come to rest, and looks whether everything holds. Raises Violation."""
+    await KINDS[step.name].does(world, Random(step.chance))
+    await world.look()
+
+
+def draw(chance: Random) -> Step:
+    kinds = list(KINDS.values())
+    (kind,) = chance.choices(kinds, [k.weight for k in kinds])
+    return Step(kind.name, chance.randrange(10**6))
