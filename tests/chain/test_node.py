@@ -134,7 +134,7 @@ async def test_another_chain_s_signature_and_too_much_gas_are_refused(node: RpcN
     foreign = signer.sign_no_op(chain=type(CHAIN)(1), nonce=Nonce(0), fees=FEES)
     assert (await node.send(foreign.raw))[0] is Reply.REFUSED
     greedy = signer.sign(chain=CHAIN, nonce=Nonce(0), to=LOGS, data=b"", gas_limit=40_000_000, fees=FEES)
-    assert (await node.send(greedy.raw))[0] is Reply.REFUSED
+    assert (await node.send(greedy.raw))[0] is Reply.TOO_LARGE
 
 
 async def test_what_is_not_there_is_none(node: RpcNode) -> None:

@@ -7,11 +7,27 @@ from hypothesis import strategies as st
 
 from core.making import operation
 from headrace.core.operation import Ending, Return
-from headrace.core.retries import RetryPolicy, consequence, pause_s
+from headrace.core.retries import RetryPolicy, again, consequence, pause_s
 from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
 
 POLICY = RetryPolicy(max_retries=2, first_pause_s=1, longest_pause_s=30)
 REVERT = Revert(data=b"\x01\x02\x03\x04", name="Refused")
+
+
+def test_who_only_rode_beside_what_failed_travels_at_once_and_pays_nothing() -> None:
+    returned = again(operation(retries=1), reason="a neighbour", now=1_000, head=BlockNumber(5))
+    assert isinstance(returned, Return)
+    assert (returned.not_before, returned.retries) == (None, 1)
+
+
+def test_who_rode_beside_what_failed_ends_expired_once_its_time_is_over() -> None:
+    late = again(replace(operation(), deadline=1_000.0), reason="a neighbour", now=1_000, head=BlockNumber(5))
+    assert isinstance(late, Ending)
+    assert late.outcome is Outcome.EXPIRED
+    late = again(
+        replace(operation(), deadline_block=BlockNumber(5)), reason="a neighbour", now=1_000, head=BlockNumber(5)
+    )
+    assert isinstance(late, Ending)
 
 
 def judged(

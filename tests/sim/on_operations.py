@@ -9,7 +9,6 @@ from sim.profile import MAX_RETRIES
 from sim.wishes import SOUND, Wish
 from sim.witness import Recorded, read_records
 
-LONGEST_BLOCK_S: Final = 24.0
 _WITH_EFFECT: Final = ("landed", "already_done")
 # What each nature may end as, beside what its deadline, its client, and others who want the same bring about.
 _MAY_END: Final = {
@@ -136,8 +135,8 @@ def _is_excused(world: Any, wish: Wish, outcome: str) -> bool:
 def _was_late(world: Any, wish: Wish) -> bool:
     op = wish.operation
     row = world.db.execute("SELECT done_at FROM operations WHERE id = ?", (wish.id,)).fetchone()
-    if op.deadline is not None and op.deadline <= row["done_at"] + 2 * LONGEST_BLOCK_S:
-        return True  # or before a block that was thought to be so far away
+    if op.deadline is not None and op.deadline <= row["done_at"] + world.longest_block_s:
+        return True  # or before the next block, which could be thought to be so far away
     if op.after is not None and op.wait_until is not None and op.wait_until <= row["done_at"]:
         return True
     # The block that it aimed at would have been one too late.

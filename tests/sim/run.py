@@ -6,7 +6,8 @@ Promises  a run that fails names its invariant and the command that repeats exac
 
 import asyncio
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import islice
@@ -18,7 +19,8 @@ from unittest import mock
 from headrace.engine import lane_runner
 from sim import on_operations, on_the_flow, on_the_wire, what_happens
 from sim.profile import Profile
-from sim.steps import Step, draw, take
+from sim.tally import tally_of
+from sim.steps import Step, draw_all, take
 from sim.witness import Violation
 from sim.world import World
 
@@ -39,6 +41,7 @@ class Run:
     deaths: int
     digest: str
     violation: Violation | None
+    tally: Counter[str]
     trace: tuple[str, ...] = ()
 
 
@@ -46,14 +49,8 @@ def replay_line(seed: int, steps: int) -> str:
     return f"headrace bench sim --seed {seed} --seeds 1 --steps {steps}"
 
 
-def steps_of(seed: int) -> Iterator[Step]:
-    chance = Random(f"steps {seed}")
-    while True:
-        yield draw(chance)
-
-
 def run_seed(seed: int, *, steps: int = STEPS, keep_trace: bool = False) -> Run:
-    return run_steps(Profile.of_seed(seed), islice(steps_of(seed), steps), seed=seed, keep_trace=keep_trace)
+    return run_steps(Profile.of_seed(seed), islice(draw_all(Random(f"steps {seed}")), steps), seed=seed, keep_trace=keep_trace)
 
 
 def run_steps(profile: Profile, steps: Iterable[Step], *, seed: int, keep_trace: bool = False) -> Run:
@@ -79,8 +76,10 @@ async def _run(
         except Violation as found:
             violation = found
         finally:
+            tally = tally_of(world, book.taken)
             await world.close()
     return Run(
+        tally=tally,
         seed=seed,
         steps=book.steps,
         operations=len(world.wishes.all),
@@ -124,9 +123,11 @@ class _Book:
         self._hash = blake2b(digest_size=16)
         self.lines: list[str] = []
         self.steps = 0
+        self.taken: Counter[str] = Counter()
 
     def begin(self, step: Step) -> None:
         self.steps += 1
+        self.taken[step.name] += 1
         self._line(f"-- {self.steps} {step}")
 
     def end(self) -> None:

@@ -4,7 +4,7 @@ A step is a name and a number; whatever it leaves to chance follows from the num
 can be written down, shortened and repeated.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -16,18 +16,21 @@ Does = Callable[[World, Random], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Kind:
+    """`always`: no run leaves it out."""
+
     name: str
     weight: float
     does: Does
+    always: bool
 
 
 KINDS: Final[dict[str, Kind]] = {}
 
 
-def step(weight: float) -> Callable[[Does], Does]:
+def step(weight: float, *, always: bool = False) -> Callable[[Does], Does]:
     def register(does: Does) -> Does:
         assert does.__name__ not in KINDS
-        KINDS[does.__name__] = Kind(does.__name__, weight, does)
+        KINDS[does.__name__] = Kind(does.__name__, weight, does, always)
         return does
 
     return register
@@ -48,7 +51,10 @@ async def take(world: World, step: Step) -> None:
     await world.look()
 
 
-def draw(chance: Random) -> Step:
+def draw_all(chance: Random) -> Iterator[Step]:
+    """Steps without end. Each run likes some kinds and leaves out others: many faults at once hide each other."""
     kinds = list(KINDS.values())
-    (kind,) = chance.choices(kinds, [k.weight for k in kinds])
-    return Step(kind.name, chance.randrange(10**6))
+    weights = [kind.weight * (1 if kind.always else chance.choice([0, 0.5, 1, 2, 5])) for kind in kinds]
+    while True:
+        (kind,) = chance.choices(kinds, weights)
+        yield Step(kind.name, chance.randrange(10**6))

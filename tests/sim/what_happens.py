@@ -17,7 +17,7 @@ WISHES_MAX = 60
 # ---- Time
 
 
-@step(34)
+@step(34, always=True)
 async def block(world: World, chance: Random) -> None:
     await world.block(chance.choice([BLOCK_S] * 8 + [1.0, 24.0]))
 
@@ -45,7 +45,7 @@ async def burst(world: World, chance: Random) -> None:
 # ---- Clients
 
 
-@step(16)
+@step(16, always=True)
 async def submit(world: World, chance: Random) -> None:
     for _ in range(chance.randint(1, 4)):
         if len(world.wishes.all) >= WISHES_MAX:
@@ -159,10 +159,10 @@ async def foreign_nonce(world: World, chance: Random) -> None:
     await settle()
 
 
-@step(2)
+@step(3)
 async def competitor(world: World, chance: Random) -> None:
     """A stranger records a task that was asked of us, whole or in part, the same or another."""
-    sound = [w for w in world.wishes.all if w.nature == SOUND and w.response is not None]
+    sound = [w for w in world.wishes.all if w.nature == SOUND and w.response is not None and not w.outcomes]
     if not sound:
         return
     wish = chance.choice(sound[-6:])
@@ -233,7 +233,7 @@ async def lies(world: World, chance: Random) -> None:
     )
 
 
-@step(5)
+@step(5, always=True)
 async def honesty(world: World, chance: Random) -> None:
     world.node.faults = NoNodeFaults()
 
@@ -285,7 +285,7 @@ async def crash(world: World, chance: Random) -> None:
     await world.die()
 
 
-@step(12)
+@step(12, always=True)
 async def start(world: World, chance: Random) -> None:
     if world.process is None:
         await world.begin()

@@ -77,7 +77,7 @@ class World:
         self.stuck_blocks: dict[bytes, int] = {}
         self._highest: list[tuple[float, int]] = []  # when the chain first was so high
         self.deaths = 0
-        self.base_tasks = 0
+        self.longest_block_s, self._newest_at = 2 * BLOCK_S, self.clock.now()
         self._db: sqlite3.Connection | None = None
         self._made_batches = 0
         for _ in range(3):
@@ -171,7 +171,9 @@ class World:
 
     def _changed(self) -> None:
         self.witness.saw_block()
-        number = self.chain.head.number
+        number, now = self.chain.head.number, self.clock.now()
+        self.longest_block_s = max(self.longest_block_s, now - self._newest_at)
+        self._newest_at = now
         if not self._highest or number > self._highest[-1][1]:
             self._highest.append((self.clock.now(), number))
 

@@ -25,6 +25,7 @@ from headrace.chain.hexes import (
     read_quantity,
     shown,
 )
+from headrace.chain.log_reading import LogReading
 from headrace.chain.receipts import items, read_block, read_receipt
 from headrace.chain.replies import (
     read_reply,
@@ -34,6 +35,7 @@ from headrace.chain.replies import (
     says_wrong_arguments,
 )
 from headrace.core.ports import Call, NodeTrouble, Ran, Returned, Reverted
+from headrace.core.ports.logs import FoundLog, TopicFilter
 from headrace.core.words import (
     Address,
     Block,
@@ -55,10 +57,11 @@ _PROBED_NUMBER: Final = 0xB10C_0000
 
 
 class RpcNode:
-    """One chain. Fits `core.ports.Node`; `estimate_gas` and `tip_wei` come on top."""
+    """One chain. Fits `core.ports.logs.LogNode`; `estimate_gas` and `tip_wei` come on top."""
 
     def __init__(self, endpoints: Endpoints) -> None:
         self._endpoints = endpoints
+        self._log_reading = LogReading(endpoints.ask)
         self._knows_block_receipts: bool | None = None  # not asked yet
         self._knows_overrides: bool | None = None  # not asked yet
         self._runs_in_turn: bool | None = None  # not asked yet
@@ -200,6 +203,15 @@ class RpcNode:
                 f"got that of {data_text(receipt.transaction)}"
             )
         return receipt
+
+    async def logs(
+        self, *, address: Address, topics: TopicFilter, first: BlockNumber, last: BlockNumber
+    ) -> Sequence[FoundLog]:
+        found = await self._log_reading.logs(address=address, topics=topics, first=first, last=last)
+        # A node that is behind answers for the blocks that it has, and says nothing of the others.
+        if await self.block(last) is None:
+            raise NodeTrouble(f"eth_getLogs: the node does not have block {last} (yet)")
+        return found
 
     async def nonces(self, account: Address) -> tuple[Nonce, Nonce]:
         text = address_text(account)

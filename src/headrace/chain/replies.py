@@ -146,6 +146,23 @@ _UNKNOWN_BLOCK: Final = (
     "cannot find header",
     "block is not found",
 )
+# More blocks, or more logs in them, than the node answers at once: fewer blocks will do.
+_TOO_MANY_LOGS: Final = (
+    "query returned more than",  # infura, anvil of old, many providers
+    "query exceeds max",  # reth: block range, results
+    "block range",  # exceeds, is too large, limit: alchemy, ankr, bsc, quicknode and others
+    "range limit",  # besu: requested range exceeds maximum RPC range limit
+    "range is too large",
+    "range too large",
+    "is limited to a",  # quicknode: eth_getLogs is limited to a 10,000 range
+    "response size",  # alchemy: log response size exceeded; others: response size is larger than
+    "response is too big",
+    "too many logs",
+    "too many results",
+    "logs matched by query exceeds",  # polygon zkevm
+    "query timeout",  # it was too much for the node; half of it may not be
+    "maximum block distance",  # chainstack, blast
+)
 _TOO_MANY: Final = (
     "rate limit",
     "rate exceeded",  # project ID request rate exceeded
@@ -184,6 +201,12 @@ def says_unknown_block(message: str, code: int | None = None) -> bool:
     """-32001 is "resource not found" of EIP-1474, -39001 besu's own."""
     text = message.lower()
     return code in (-32001, -39001) or any(phrase in text for phrase in _UNKNOWN_BLOCK)
+
+
+def says_too_many_logs(message: str, code: int | None = None) -> bool:
+    """To eth_getLogs. A range that ends beyond the newest block is something else."""
+    text = message.lower()
+    return any(phrase in text for phrase in _TOO_MANY_LOGS) and "beyond current head" not in text
 
 
 def says_too_many_requests(message: str, code: int | None = None) -> bool:

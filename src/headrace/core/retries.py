@@ -73,6 +73,13 @@ def consequence(
             assert_never(verdict)
 
 
+def again(operation: Operation, *, reason: str, now: float, head: BlockNumber) -> Ending | Return:
+    """Of one that only rode beside what failed: it travels with the next batch, and nothing is counted."""
+    if (late := _too_late(operation, again_at=now, head=head)) is not None:
+        return Ending(operation=operation.id, outcome=Outcome.EXPIRED, reason=f"{reason}; {late}")
+    return Return(operation=operation.id, reason=reason, retries=operation.retries)
+
+
 def _too_late(operation: Operation, *, again_at: float, head: BlockNumber) -> str | None:
     """Why it cannot be tried again."""
     if operation.deadline_block is not None and operation.deadline_block <= head:

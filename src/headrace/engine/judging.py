@@ -8,7 +8,7 @@ from typing import Final
 
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import Call, Clock, Effect, Judgement, Node, NodeTrouble, Returned, Seen, Workload
-from headrace.core.retries import RetryPolicy, consequence
+from headrace.core.retries import RetryPolicy, again, consequence
 from headrace.core.words import BlockNumber, Outcome, Revert, Verdict
 
 # The same trouble shows again with every flush; what was not seen for so long is mended, or nobody needs it.
@@ -63,6 +63,8 @@ class Judge:
             case Seen(effect=Effect.DONE):
                 outcome = Outcome.LANDED if landed else Outcome.ALREADY_DONE
                 return Ending(operation=operation.id, outcome=outcome, reason="seen in the chain's state")
+            case Seen() if not costs_retry:
+                return again(operation, reason=unseen, now=self._clock.now(), head=head)
             case Seen():
                 back = Judgement(Verdict.WAIT, unseen, costs_retry=costs_retry)
                 return self._consequence(operation, back, None, head)

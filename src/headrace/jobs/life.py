@@ -11,9 +11,10 @@ from typing import Final
 
 from headrace.core.errors import FixTheRequest, OtherContent, TryLater
 from headrace.core.job import Job, JobEvent, JobId
+from headrace.core.ports.compute import Report
 from headrace.core.ports.jobs import JobCursor, JobFilter, JobStore, SettlementChange
 from headrace.core.settlement import Due, NeedsHelp, NoLock
-from headrace.jobs.reporting import Report, take
+from headrace.jobs.reporting import take
 from headrace.jobs.starting import StartRequest, make_job
 
 _READINGS_MAX: Final = 5  # of a job that others keep changing while we decide

@@ -6,29 +6,17 @@ Leaves    the map of statuses to `core.job`, reports that came twice to `jobs.li
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 from headrace.core.errors import FixTheRequest, TryLater
-from headrace.core.job import BEFORE_THE_LOCK, NEXT, RUN_OVER, Job, JobId, JobStatus, Result, RunTimes
+from headrace.core.job import BEFORE_THE_LOCK, NEXT, RUN_OVER, Job, JobStatus, Result, RunTimes
+from headrace.core.ports.compute import Report
 from headrace.core.ports.jobs import Step
 from headrace.core.terms import DURATION_S_MAX
 
 CLOCK_SKEW_S: Final = 60.0  # how far an engine's clock may be from ours, and from its own past
 DETAIL_CHARS_MAX: Final = 1000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """`at`: since when the job is in this status, in unix seconds by the engine's clock; None where the engine
-    does not know (it was down, the container was gone): a run is billed only for what is known."""
-
-    job: JobId
-    status: JobStatus
-    at: float | None = None
-    detail: str = ""
-    exit_code: int | None = None
-    out_of_memory: bool = False
 
 
 def take(job: Job, report: Report, *, now: float) -> Step | None:

@@ -12,7 +12,19 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Final
 
 from headrace.core.ports import Call, NodeTrouble, Ran, Returned, Reverted
-from headrace.core.words import Address, Block, BlockHash, BlockNumber, ChainId, Nonce, Receipt, Reply, TxHash
+from headrace.core.ports.logs import FoundLog, TopicFilter
+from headrace.core.words import (
+    Address,
+    Block,
+    BlockHash,
+    BlockNumber,
+    ChainId,
+    Log,
+    Nonce,
+    Receipt,
+    Reply,
+    TxHash,
+)
 from headrace.testing.fake_chain import FakeBlock, FakeChain
 from headrace.testing.fake_world import Surroundings
 from headrace.testing.node_faults import NodeFaults, NoNodeFaults, ReadFault, SendFault
@@ -40,8 +52,8 @@ _REPLIES: Final = (
 
 
 class FakeNode:
-    """Implements core.ports.Node. Counts `calls` by method. `remembers_uncled`: receipts of replaced blocks can
-    still be read by their hash (as geth does, and anvil does not). `simulates`: it has eth_simulateV1."""
+    """Implements core.ports.logs.LogNode. Counts `calls` by method. `remembers_uncled`: receipts of replaced blocks
+    can still be read by their hash (as geth does, and anvil does not). `simulates`: it has eth_simulateV1."""
 
     def __init__(
         self,
@@ -146,6 +158,28 @@ class FakeNode:
         found = self.chain.receipt(hash)
         return None if empty or found is None or found.block > blocks[-1].header.number else found
 
+    async def logs(
+        self, *, address: Address, topics: TopicFilter, first: BlockNumber, last: BlockNumber
+    ) -> Sequence[FoundLog]:
+        blocks, empty = self._view("logs")
+        if empty or last >= len(blocks):
+            raise NodeTrouble(f"eth_getLogs: block {last} not found")
+        found: list[FoundLog] = []
+        for block in blocks[first : last + 1]:
+            logs = [(receipt, log) for receipt in block.receipts for log in receipt.logs]
+            found += [
+                FoundLog(
+                    log=log,
+                    block=receipt.block,
+                    block_hash=receipt.block_hash,
+                    transaction=receipt.transaction,
+                    index=index,
+                )
+                for index, (receipt, log) in enumerate(logs)
+                if log.address == address and _matches(log, topics)
+            ]
+        return found
+
     async def nonces(self, account: Address) -> tuple[Nonce, Nonce]:
         blocks, _ = self._view("nonces")
         world = blocks[-1].world
@@ -223,3 +257,9 @@ class FakeNode:
                 return blocks[: max(1, len(blocks) - self.faults.stale_by())], False
             case ReadFault.EMPTY:
                 return blocks, True
+
+
+def _matches(log: Log, topics: TopicFilter) -> bool:
+    return len(log.topics) >= len(topics) and all(
+        wanted is None or topic in wanted for topic, wanted in zip(log.topics, topics, strict=False)
+    )

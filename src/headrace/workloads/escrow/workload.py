@@ -20,9 +20,9 @@ from headrace.workloads.escrow.payload import CANCEL, CLAIM, KINDS, LOCK, RELEAS
 
 NAME: Final = "escrow"
 
-# Without their calldata. Measured on anvil osaka for Escrow.sol with one payer per lock, plus a tenth; from then
-# on receipts teach. A contract that scans its locks costs more: the first batch that runs dry teaches that too.
-ITEM_GAS: Final = {CLAIM: 60_000, RELEASE: 60_000, CANCEL: 60_000, LOCK: 180_000, WITHDRAW: 60_000}
+# Without their calldata, before refunds. Measured on anvil osaka (2026-11-22, batches of 50 to 250): enough for a
+# contract that scans its locks, too; from then on receipts teach, and Escrow.sol needs a third of it.
+ITEM_GAS: Final = {CLAIM: 66_000, RELEASE: 66_000, CANCEL: 70_000, LOCK: 230_000, WITHDRAW: 60_000}
 OVERHEAD_GAS: Final = 60_000
 
 
