@@ -1,5 +1,5 @@
 # Every target is complete on a fresh machine with Python 3.11+ (with venv), Node 20+ with npm, and make.
-# Everything is installed inside this folder: .venv and node_modules.
+# Everything is installed inside this folder: .venv, node_modules and .tools.
 
 PYTHON ?= python3
 VENV := .venv
@@ -17,10 +17,10 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help: ## what there is
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: $(VENV)/.runtime node_modules/.installed ## sets up what is missing, then runs the demo (flags: ARGS="...")
+demo: $(VENV)/.runtime node_modules/.installed .tools/.bubblewrap ## sets up what is missing, then runs the demo (flags: ARGS="...")
 	$(BIN)/headrace demo $(ARGS)
 
-test: $(VENV)/.dev node_modules/.installed ## sets up what is missing, then runs the whole test suite
+test: $(VENV)/.dev node_modules/.installed .tools/.bubblewrap ## sets up what is missing, then runs the whole test suite
 	$(BIN)/pytest -n auto $(ARGS)
 
 defects: $(VENV)/.dev node_modules/.installed ## puts old defects back, one at a time: each must make its test fail; one: ONE=D07
@@ -54,7 +54,7 @@ lock: $(VENV)/.uv ## pins the newest versions that requirements/*.in allow, with
 	  -o requirements/uv.txt requirements/uv.in
 
 clean: ## removes what the targets installed and wrote
-	rm -rf $(VENV) node_modules .headrace contracts/out contracts/cache
+	rm -rf $(VENV) node_modules .headrace .tools contracts/out contracts/cache
 
 $(VENV)/.uv: requirements/uv.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
@@ -74,3 +74,8 @@ $(VENV)/.dev: $(VENV)/.runtime requirements/dev.txt
 node_modules/.installed: package.json package-lock.json
 	npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
+
+# What shuts in compute jobs. Not fatal: without it the gateway refuses to start jobs, and everything else works.
+.tools/.bubblewrap: bubblewrap.sh
+	@mkdir -p .tools/bin
+	@sh bubblewrap.sh && touch $@ || true

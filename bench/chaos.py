@@ -34,7 +34,7 @@ async def run(bench: BenchRun, *, seconds: float, rate: float, kills: int) -> Fi
             Check.at_least("operations", found.operations, options.operations),
             Check.equals("completed_valid_percent", found.completed_percent, 100),
             Check.equals("poison_not_rejected", found.poisoned - found.poison_rejected, 0),
-            Check.at_least("rarest_trouble", min(chaos.troubles.values()), 1 if seconds < 60 else 3),
+            Check.at_least("rarest_trouble", min(chaos.troubles.values()), max(1, seconds // 40)),
         ],
         runs=[chaos.report],
         tables=[

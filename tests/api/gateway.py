@@ -245,6 +245,7 @@ async def post(
     headers: Mapping[str, str] | None = None,
     path: str = "/rpc",
     method: str = "POST",
+    query: bytes = b"",
 ) -> tuple[int, dict[str, str], bytes]:
     scope = {
         "type": "http",
@@ -254,7 +255,7 @@ async def post(
         "scheme": "http",
         "path": path,
         "raw_path": path.encode(),
-        "query_string": b"",
+        "query_string": query,
         "root_path": "",
         "headers": [(k.lower().encode(), v.encode()) for k, v in (headers or {}).items()],
         "client": ("127.0.0.1", 1),

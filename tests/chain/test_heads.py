@@ -110,6 +110,34 @@ async def test_the_socket_announces_each_head_and_nothing_is_polled(
         assert listener.blocks[-1] == await node.head()
 
 
+async def test_who_was_busy_with_a_head_for_long_hears_only_the_newest_of_those_that_came_meanwhile(
+    node: RpcNode, endpoints: Endpoints, anvil: Anvil
+) -> None:
+    clock = HandClock()
+    heads = Heads(node, clock=clock, poll_every_s=1, quiet_s=60, websocket=anvil.ws)
+    blocks: list[Block] = []
+    mined_meanwhile = asyncio.Event()
+
+    async def slow() -> None:
+        async for block in heads:
+            blocks.append(block)
+            if len(blocks) == 2:
+                await mined_meanwhile.wait()
+
+    busy = asyncio.create_task(slow())
+    await until(lambda: heads.listening)
+    await mine(endpoints)
+    await until(lambda: len(blocks) == 2)
+    await mine(endpoints, 8)
+    clock.advance(1)
+    mined_meanwhile.set()
+    head = await node.head()
+    await until(lambda: blocks[-1] == head)
+    assert len(blocks) < 10, "not one after the other"
+    busy.cancel()
+    await asyncio.gather(busy, return_exceptions=True)
+
+
 async def test_the_socket_announces_the_blocks_of_a_reorg(
     node: RpcNode, endpoints: Endpoints, anvil: Anvil
 ) -> None:

@@ -90,6 +90,10 @@ async def test_sent_bytes_are_in_the_pool_mined_and_found_again(node: RpcNode, s
     assert block.hash == receipt.block_hash
     assert await node.receipts(block.hash) == [receipt]
     assert await node.nonces(signer.address) == (1, 1)
+    assert await node.nonce_after(signer.address, receipt.block) == 1
+    assert await node.nonce_after(signer.address, BlockNumber(receipt.block - 1)) == 0
+    with pytest.raises(NodeTrouble):
+        await node.nonce_after(signer.address, BlockNumber(receipt.block + 1_000))
 
 
 async def test_the_same_bytes_twice_are_in_the_pool(held: Endpoints, node: RpcNode, signer: LocalSigner) -> None:

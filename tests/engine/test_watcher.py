@@ -118,8 +118,9 @@ async def test_a_block_that_changes_while_it_is_read_is_read_again(tmp_path: Pat
 
 
 async def test_a_block_that_we_know_by_a_receipt_only_is_missed_when_it_goes(tmp_path: Path) -> None:
-    """A lane learned by asking that it is mined in a block whose own receipts could not be read. When that block is
-    replaced, nobody had seen it: the lane must hear of it all the same, or its nonce waits for the last look."""
+    """A lane learned by asking that it is mined in a block whose own receipts could not be read. When that block
+    is replaced, nobody had seen it: the lane must hear of it all the same, or its nonce waits for the last
+    look."""
     async with open_world(tmp_path, settings=Settings(confirmations=6)) as world:
         operation = world.made.operation()
         await world.add(operation)
@@ -144,7 +145,7 @@ async def test_a_block_that_we_know_by_a_receipt_only_is_missed_when_it_goes(tmp
 async def test_where_all_that_we_knew_was_replaced_and_could_not_be_read_we_do_not_walk_back_to_the_beginning(
     tmp_path: Path,
 ) -> None:
-    """Just after a start we know one block. A reorg takes it, and the node fails us before we have read another."""
+    """Just after a start we know one block. A reorg takes it, and the node fails us before we read another."""
     async with open_world(tmp_path) as world:
         operation = world.made.operation()
         await world.add(operation)
@@ -157,3 +158,34 @@ async def test_where_all_that_we_knew_was_replaced_and_could_not_be_read_we_do_n
         await world.mine(2)
         assert world.node.calls["block"] - before <= 2
         assert (await world.account(operation)).state.value == "mined"
+
+
+async def test_a_branch_that_begins_below_where_we_began_is_followed_down_to_its_beginning(tmp_path: Path) -> None:
+    """The chain became shorter than at our start, and what was mined there then goes."""
+    async with open_world(tmp_path) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        world.chain.reorg(2, blocks=1, from_pool=True)
+        await world.saw()
+        assert (await world.account(operation)).state.value == "mined"
+        world.chain.reorg(1, blocks=3, forget=True)
+        await world.saw()
+        assert (await world.account(operation)).state.value == "sent"
+
+
+async def test_what_a_start_found_mined_below_its_first_head_is_missed_when_a_reorg_takes_it(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=6)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.mine(3)
+        clock, contracts, node, settings = world.clock, world.contracts, world.node, world.settings
+    async with open_world(tmp_path, settings=settings, clock=clock, contracts=contracts, node=node) as world:
+        assert (await world.account(operation)).state.value == "mined"
+        world.chain.reorg(3, blocks=4, forget=True)
+        await world.saw()
+        assert (await world.account(operation)).state.value == "sent"
+        assert len(world.told("retracted")) == 1

@@ -197,3 +197,26 @@ async def test_a_chain_that_stands_still_is_told(tmp_path: Path) -> None:
         assert "no new block for 100 s" in (world.gateway.watcher.trouble or "")
         await world.mine()
         assert world.gateway.watcher.trouble is None
+
+
+async def test_after_a_reorg_deeper_than_final_what_was_given_up_stays_given_up(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=2)) as world:
+        late = world.made.operation(deadline=world.clock.now() + 20)
+        await world.add(late)
+        await world.flush()
+        world.chain.mine(from_pool=False)
+        for _ in range(2):
+            world.clock.advance(12)
+            world.chain.mine(from_pool=False)
+            await world.saw()
+        await world.finish()
+        assert await world.outcome(late) is Outcome.EXPIRED
+        world.chain.reorg(4, blocks=5, forget=True)
+        await world.saw()
+
+        good = world.made.operation()
+        await world.add(good)
+        await world.finish(blocks=30)
+        assert await world.outcome(good) is Outcome.LANDED
+        assert world.recorded(late) == (None, None), "the no-op went out again, not its batch"
+        assert world.sent_nonces() == [0, 1]

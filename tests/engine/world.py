@@ -26,7 +26,7 @@ from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.packer import Packer
 from headrace.engine.restart import restart_lane
-from headrace.engine.room import ChainLimits, MostPerForm, Room
+from headrace.engine.room import ChainLimits, Room
 from headrace.engine.simulator import Simulator
 from headrace.engine.watcher import Watcher
 from headrace.store.sqlite import SqliteStore, open_store
@@ -217,7 +217,7 @@ def build(
         limits=ChainLimits(
             gas_per_transaction=2**24, bytes_per_transaction=131_072, block_share=settings.block_share
         ),
-        most=MostPerForm(create=settings.most, respond=settings.most),
+        most=dict.fromkeys(("create", "respond", "create_and_respond"), settings.most),
     )
     packer = Packer(
         store=tapped_store,

@@ -4,9 +4,10 @@ from dataclasses import replace
 from typing import Any
 
 from headrace.core.job import Job, JobId, JobStatus
+from headrace.core.ports.compute import Report
 from headrace.core.settlement import Due, Lock, Settlement, Unsettled
 from headrace.core.words import Address, BlockNumber, ChainId, TxHash
-from headrace.jobs.reporting import Report, take
+from headrace.jobs.reporting import take
 from headrace.jobs.starting import Payment, ResourceWish, StartRequest, make_job
 
 NOW = 1_700_000_000.0

@@ -8,10 +8,10 @@ import pytest
 
 from headrace.core.errors import FixTheRequest, OtherContent, TryLater
 from headrace.core.job import JobId, JobStatus
+from headrace.core.ports.compute import Report
 from headrace.core.ports.jobs import JobFilter, SettlementChange
 from headrace.core.settlement import AwaitingLock, Due, NeedsHelp, NoLock
 from headrace.jobs.life import JobLife, Stop
-from headrace.jobs.reporting import Report
 from headrace.store import SqliteStore, open_store
 from headrace.testing.clock import HandClock
 from jobs.making import NOW, TIMEOUT_S, lock_of, new_job, payment, request

@@ -8,13 +8,13 @@ import pytest
 
 from headrace.core.job import Job, JobId, JobStatus
 from headrace.core.ports import Added
+from headrace.core.ports.compute import Report
 from headrace.core.ports.jobs import JobFilter, SettlementChange
 from headrace.core.settlement import Canceled, Claimed, Claiming, Move, Proof, Released, SettlementState, as_seen
 from headrace.core.words import BlockNumber, TxHash
 from headrace.jobs.life import JobLife
 from headrace.jobs.orders import settling_order
 from headrace.jobs.planning import Group, Read, plan
-from headrace.jobs.reporting import Report
 from headrace.jobs.schedule import ClaimPolicy, next_run
 from headrace.store import SqliteStore, open_store
 from headrace.testing.clock import HandClock

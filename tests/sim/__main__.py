@@ -1,37 +1,56 @@
-"""`PYTHONPATH=tests python -m sim --seed N`: one run, told step by step."""
+"""`python -m sim` with `tests` on the path: runs by seed, or one run by its steps, told as it goes.
+
+The command for people is `headrace bench sim`; it starts this one in several processes and reads its lines.
+"""
 
 import argparse
+import json
 import logging
 import sys
-import time
-from collections import Counter
 
-from sim.run import STEPS, run_seed
+from sim.profile import Profile
+from sim.run import STEPS, Run, run_seed, run_steps
+from sim.steps import plan_of
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="sim")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=STEPS)
-    parser.add_argument("--trace", action="store_true")
+    parser = argparse.ArgumentParser(prog="python -m sim", description="The simulation of the whole engine.")
+    parser.add_argument("--seed", type=int, default=0, help="the first one")
+    parser.add_argument("--seeds", type=int, default=1, help="how many")
+    parser.add_argument(
+        "--every", type=int, default=1, help="only each so many-th, for the others are somebody else's"
+    )
+    parser.add_argument("--steps", type=int, default=STEPS, help="of each run; the calm at its end comes on top")
+    parser.add_argument("--plan", help="these steps with the profile of --seed, as a failing test prints them")
+    parser.add_argument("--trace", action="store_true", help="tell every step, and the gateway's own log")
+    parser.add_argument("--json", action="store_true", help="a line of JSON for each run")
     given = parser.parse_args()
     if not given.trace:
         logging.disable()
-    tally: Counter[str] = Counter()
-    bad, steps, began = 0, 0, time.perf_counter()
-    for seed in range(given.seed, given.seed + given.seeds):
-        run = run_seed(seed, steps=given.steps, keep_trace=given.trace)
-        steps += run.steps
-        tally += run.tally
-        for line in run.trace:
-            print(line)
-        if run.violation is not None:
-            bad += 1
-            print(f"seed {seed} after {run.steps} steps: {run.violation}", flush=True)
-    print(", ".join(f"{name} {count}" for name, count in sorted(tally.items())))
-    print(f"{given.seeds} seeds, {steps} steps, {bad} violations, {time.perf_counter() - began:.1f} s")
-    return 1 if bad else 0
+    well = True
+    for seed in range(given.seed, given.seed + given.seeds, given.every):
+        if given.plan is not None:
+            run = run_steps(Profile.of_seed(seed), plan_of(given.plan), seed=seed, keep_trace=given.trace)
+        else:
+            run = run_seed(seed, steps=given.steps, keep_trace=given.trace)
+        well = well and run.violation is None
+        print(json.dumps(_as_json(run)) if given.json else _as_text(run), flush=True)
+    return 0 if well else 1
+
+
+def _as_json(run: Run) -> dict[str, object]:
+    return {
+        "seed": run.seed,
+        "steps": run.steps,
+        "violation": None if run.violation is None else str(run.violation),
+        "tally": dict(run.tally),
+        "trace": run.trace,
+    }
+
+
+def _as_text(run: Run) -> str:
+    end = "all holds" if run.violation is None else str(run.violation)
+    return "\n".join([*run.trace, f"seed {run.seed}, {run.steps} steps, {run.deaths} deaths: {end}"])
 
 
 sys.exit(main())

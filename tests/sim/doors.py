@@ -1,4 +1,4 @@
-"""The doors of a process: whatever it saves and whatever it asks of a node passes one, and can be the last it does.
+"""The doors of a process: whatever it saves and whatever it asks of a node passes one, and may be its last.
 
 Owns      the fuse that makes a process die at a door, and what happens outside while it waits for a node.
 Promises  a dead process saves nothing, sends nothing, tells nothing.
@@ -12,7 +12,7 @@ from engine.tapped import Crashed
 
 
 class Doors:
-    """`seen_by_node` hears every byte string before the node does. `left`: doors until it dies (None: it lives)."""
+    """`seen_by_node` hears every byte string before the node does. `left`: doors until it dies; None: it lives."""
 
     def __init__(self, node: Any, *, seen_by_node: Callable[[bytes], None]) -> None:
         self._node, self._seen_by_node = node, seen_by_node

@@ -33,10 +33,10 @@ def invariant(moment: Moment, name: str) -> Callable[[Check], Check]:
     return register
 
 
-def hold(moment: Moment, world: Any, about: Any) -> list[Violation]:
+def hold(moment: Moment, world: Any, about: Any, *, only: str | None = None) -> list[Violation]:
     return [
         Violation(one.name, text)
         for one in INVARIANTS
-        if one.moment == moment
+        if one.moment == moment and only in (None, one.name)
         for text in one.check(world, about)
     ]

@@ -1,7 +1,7 @@
 """Classic mistakes, put back one at a time: each must be found, or the simulation proves nothing.
 
-Every one of them is a mistake that some transaction manager has made (see the source document's defects, and trap
-lists of others): send, then save; remember the last hash only; time-out, so try a new nonce; exists, so it is done.
+Each is a mistake that some transaction manager has made: send, then save; remember the last hash only; no receipt
+in time, so take a new nonce; it exists, so it is done.
 """
 
 import asyncio
@@ -14,13 +14,13 @@ from unittest.mock import patch
 from headrace.core import transaction as transactions
 from headrace.core.operation import Return, Stage
 from headrace.core.ports import Added, Judgement, Voyage
-from headrace.core.words import BlockNumber, Verdict
+from headrace.core.words import Verdict
 from headrace.engine.inquiry import Inquiry
 from headrace.engine.intake import Intake
 from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
+from headrace.engine.packer import Packer
 from headrace.engine.simulator import Sifted, Simulator
-from headrace.engine.strangers import Strangers
 from headrace.store import operations as operations_module
 from headrace.store.sqlite import SqliteStore
 from headrace.workloads.tasks import verdicts
@@ -28,19 +28,21 @@ from headrace.workloads.tasks import verdicts
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`found_by`: the invariants of which one must break."""
+    """`found_by`: the invariant that must break, though no other is looked at. `first_seed`: where looking for
+    a run that shows it may begin, which saves time and nothing else."""
 
     name: str
     made: Callable[[], AbstractContextManager[Any]]
-    found_by: frozenset[str]
+    found_by: str
+    first_seed: int
 
 
 MUTANTS: Final[list[Mutant]] = []
 
 
-def mutant(*found_by: str) -> Callable[[Callable[[], Iterator[None]]], None]:
+def mutant(found_by: str, *, first_seed: int = 0) -> Callable[[Callable[[], Iterator[None]]], None]:
     def register(make: Callable[[], Iterator[None]]) -> None:
-        MUTANTS.append(Mutant(make.__name__, contextmanager(make), frozenset(found_by)))
+        MUTANTS.append(Mutant(make.__name__, contextmanager(make), found_by, first_seed))
 
     return register
 
@@ -57,7 +59,7 @@ def sends_and_then_saves() -> Iterator[None]:
         yield
 
 
-@mutant("no-loop-dies", "no-effect-twice", "settled-only-on-the-canonical-chain")
+@mutant("no-loop-dies")
 def remembers_only_the_newest_attempt() -> Iterator[None]:
     unsettled = SqliteStore.unsettled
 
@@ -73,13 +75,12 @@ def remembers_only_the_newest_attempt() -> Iterator[None]:
         yield
 
 
-@mutant("settled-only-on-the-canonical-chain", "outcome-agrees-with-the-chain")
-def believes_after_a_start_what_it_knew_before() -> Iterator[None]:
-    """A reorg while it was down, and the block hash is not compared before settling."""
-    orders_on_restart = transactions.orders_on_restart
+@mutant("settled-only-on-the-canonical-chain")
+def settles_by_height_on_what_it_once_saw() -> Iterator[None]:
+    """And is told of a reorg only by what comes after it."""
 
-    def trusting(transaction: Any) -> Any:
-        return () if isinstance(transaction, transactions.Mined) else orders_on_restart(transaction)
+    async def deaf(*_: Any) -> None:
+        return None
 
     async def believed(inquiry: Inquiry, trip: Any) -> Any:
         mined = trip.transaction
@@ -87,13 +88,27 @@ def believes_after_a_start_what_it_knew_before() -> Iterator[None]:
         return (transactions.ReceiptReread(mined.winner, mined.block_hash),) if trip.receipt is not None else ()
 
     with (
-        patch.object(transactions, "orders_on_restart", trusting),
+        patch.object(LaneRunner, "saw_uncled", deaf),
+        patch.object(LaneRunner, "saw_canonical", deaf),
         patch.object(Inquiry, "reread", believed),
     ):
         yield
 
 
-@mutant("settled-only-on-the-canonical-chain", "no-effect-twice")
+@mutant("settled-only-on-the-canonical-chain")
+def settles_a_block_too_early() -> Iterator[None]:
+    decide = transactions.decide
+
+    def early(transaction: Any, fact: Any, *, now: float, policy: Any) -> Any:
+        return decide(
+            transaction, fact, now=now, policy=replace(policy, confirmations=max(1, policy.confirmations - 1))
+        )
+
+    with patch.object(transactions, "decide", early):
+        yield
+
+
+@mutant("no-effect-twice")
 def takes_a_new_nonce_when_a_receipt_is_late() -> Iterator[None]:
     decide = transactions.decide
 
@@ -107,16 +122,20 @@ def takes_a_new_nonce_when_a_receipt_is_late() -> Iterator[None]:
         yield
 
 
-@mutant("settled-only-on-the-canonical-chain", "no-effect-twice")
-def takes_a_missing_receipt_for_a_stranger_for_good() -> Iterator[None]:
-    async def believed(strangers: Strangers, trip: Any) -> Any:
-        return (transactions.NonceTaken((await strangers._node.head()).number, spent_in=BlockNumber(0)),)
+@mutant("no-effect-twice", first_seed=12)
+def gives_a_nonce_up_as_soon_as_a_stranger_has_it() -> Iterator[None]:
+    decide = transactions.decide
 
-    with patch.object(Strangers, "look", believed):
+    def hasty(transaction: Any, fact: Any, *, now: float, policy: Any) -> Any:
+        if isinstance(transaction, transactions.InFlight) and isinstance(fact, transactions.NonceTaken):
+            return transactions.Decision(transactions.Void(in_flight=transaction), (transactions.GiveBack(),))
+        return decide(transaction, fact, now=now, policy=policy)
+
+    with patch.object(transactions, "decide", hasty):
         yield
 
 
-@mutant("outcome-agrees-with-the-chain")
+@mutant("outcome-agrees-with-the-chain", first_seed=2)
 def takes_exists_for_responded() -> Iterator[None]:
     judge, once_final = verdicts.judge, Judge._once_final
 
@@ -134,7 +153,7 @@ def takes_exists_for_responded() -> Iterator[None]:
         yield
 
 
-@mutant("outcome-agrees-with-the-chain", "only-the-guilty-fail")
+@mutant("outcome-agrees-with-the-chain", first_seed=14)
 def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
     async def at_once(self: Judge, workload: Any, operation: Any, judgement: Judgement, head: Any) -> Judgement:
         return judgement
@@ -143,7 +162,7 @@ def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
         yield
 
 
-@mutant("retries-only-for-own-failures", "only-the-guilty-fail")
+@mutant("retries-only-for-own-failures", first_seed=1)
 def lets_neighbours_pay_for_poison() -> Iterator[None]:
     sift = Simulator.sift
 
@@ -158,7 +177,7 @@ def lets_neighbours_pay_for_poison() -> Iterator[None]:
         yield
 
 
-@mutant("acknowledged-is-never-lost", "same-id-is-the-same-operation")
+@mutant("acknowledged-is-never-lost", first_seed=1)
 def says_yes_before_it_is_saved() -> Iterator[None]:
     admit = Intake.admit
 
@@ -189,10 +208,39 @@ def pays_whatever_it_costs() -> Iterator[None]:
         yield
 
 
-@mutant("a-retraction-is-told", "no-nonce-gap-for-long")
+@mutant("a-retraction-is-told", first_seed=5)
 def does_not_look_back_after_a_reorg() -> Iterator[None]:
     async def deaf(*_: Any) -> None:
         return None
 
     with patch.object(LaneRunner, "saw_uncled", deaf), patch.object(LaneRunner, "saw_canonical", deaf):
+        yield
+
+
+@mutant("no-nonce-gap-for-long")
+def leaves_it_to_the_pool_to_keep_what_it_got() -> Iterator[None]:
+    decide = transactions.decide
+
+    def trusting(transaction: Any, fact: Any, *, now: float, policy: Any) -> Any:
+        if isinstance(fact, transactions.Dropped):
+            return transactions.Decision(transaction)
+        decision = decide(transaction, fact, now=now, policy=policy)
+        sends = (transactions.Send, transactions.Sign)
+        if isinstance(transaction, transactions.InFlight) and isinstance(fact, transactions.HeadMoved):
+            return replace(decision, orders=tuple(o for o in decision.orders if not isinstance(o, sends)))
+        return decision
+
+    with patch.object(transactions, "decide", trusting):
+        yield
+
+
+@mutant("nothing-left-in-memory")
+def forgets_its_waits() -> Iterator[None]:
+    async def woken_or(packer: Packer, seconds: float | None) -> None:
+        waits = {asyncio.ensure_future(packer._woken.wait())}
+        if seconds is not None:
+            waits.add(asyncio.ensure_future(packer._clock.sleep(seconds)))
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+
+    with patch.object(Packer, "_woken_or", woken_or):
         yield

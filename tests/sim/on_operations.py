@@ -23,6 +23,14 @@ _MAY_END: Final = {
 }
 
 
+@invariant("answered", "same-id-is-the-same-operation")
+def is_known(world: Any, answered: Any) -> Iterator[str]:
+    wanted = ("OtherContent", "TryLater") if answered.other else ("SAME", "TryLater")
+    if answered.known and answered.told not in wanted:
+        what = "other content" if answered.other else "the same content"
+        yield f"{answered.wish.id}, acknowledged before, is asked with {what}, and the answer is {answered.told}"
+
+
 @invariant("end", "acknowledged-is-never-lost")
 def is_there(world: Any, _: None) -> Iterator[str]:
     there = {row["id"] for row in world.db.execute("SELECT id FROM operations")}

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from headrace.core.transaction import Settled, Void
+from headrace.core.words import Address
 from headrace.testing.raw_transaction import RawTransaction
 from headrace.workloads.tasks import batches
 from headrace.workloads.tasks.payload import CREATE, RESPOND
@@ -12,9 +13,7 @@ from sim.profile import BUMP_PERCENT, GWEI
 from sim.witness import saved_raw
 
 _FORM: Final = {
-    selector: form
-    for table in (batches.STRICT, batches.TRY, batches.SINGLE)
-    for form, selector in table.items()
+    selector: form for table in (batches.STRICT, batches.TRY, batches.SINGLE) for form, selector in table.items()
 }
 
 
@@ -63,6 +62,14 @@ def is_the_same_batch(world: Any, transaction: RawTransaction) -> Iterator[str]:
             yield f"nonce {transaction.nonce}: two batches under it"
 
 
+@invariant("sent", "given-up-is-given-up")
+def is_wanted(world: Any, transaction: RawTransaction) -> Iterator[str]:
+    seen = world.witness.seen.get((transaction.sender, transaction.nonce), ())
+    had_won = any(other.data and other.hash in world.witness.undone for other in seen)
+    if transaction.data and any(not other.data for other in seen) and not had_won:
+        yield f"nonce {transaction.nonce}: its batch is offered again, after a no-op was sent to fill it"
+
+
 @invariant("sent", "no-effect-twice")
 def rides_once(world: Any, transaction: RawTransaction) -> Iterator[str]:
     witness = world.witness
@@ -74,11 +81,11 @@ def rides_once(world: Any, transaction: RawTransaction) -> Iterator[str]:
         if nonce < witness.final_nonce.get(lane, 0) or any(o.hash in witness.undone for o in others):
             continue
         both = mine & {effect for other in others for effect in carried(world, other)}
-        for subject, part in both:
+        for subject, part in sorted(both):
             yield (
-                f"{part} of task 0x{subject.hex()[:8]} is sent under nonce {transaction.nonce} of "
-                f"0x{transaction.sender.hex()[:6]}, while nonce {nonce} of 0x{lane.hex()[:6]}, which carries it too, "
-                f"is not final"
+                f"{part} of task 0x{subject.hex()[:8]} is sent under nonce {transaction.nonce} of lane "
+                f"0x{transaction.sender.hex()[:6]}, while nonce {nonce} of lane 0x{lane.hex()[:6]} carries it too "
+                "and is not final"
             )
 
 
@@ -98,13 +105,12 @@ def has_its_task(world: Any, transaction: RawTransaction) -> Iterator[str]:
 
 
 @invariant("settling", "settled-only-on-the-canonical-chain")
-def is_final(world: Any, final: Settled | Void) -> Iterator[str]:
+def is_final(world: Any, settling: tuple[Address, Settled | Void]) -> Iterator[str]:
     if world.profile.deep:
         return
-    chain, witness = world.chain, world.witness
+    (lane, final), chain, witness = settling, world.chain, world.witness
     if isinstance(final, Void):
         nonce = final.in_flight.nonce
-        lane = next(key[0] for key, seen in witness.seen.items() if seen[0].hash == final.in_flight.attempts[0].hash)
         if nonce >= witness.final_nonce.get(lane, 0):
             yield f"nonce {nonce} is given up, and no final block has spent it"
         for attempt in final.in_flight.attempts:

@@ -1,8 +1,8 @@
 """The real SQLite store, worked off in the simulation's own thread, so that every run of a seed is the same.
 
 Owns      the stand-in for `store.errands.ErrandThread`, and the opening of a store on it.
-Promises  the same SQL, the same commits, the same grouping of errands into one commit; only the thread is gone. What
-          a process had committed when it died is in the file, and nothing else.
+Promises  the same SQL, the same commits, the same grouping of errands into one commit; only the thread is gone.
+          What a process had committed when it died is in the file, and nothing else.
 Leaves    writing to the disk to the kernel: a killed process loses nothing that it has given away.
 """
 
@@ -19,7 +19,6 @@ from headrace.store import reader as reader_module
 from headrace.store import writer as writer_module
 from headrace.store.connection import connect
 from headrace.store.errands import Errand
-from headrace.store.errands import Errand
 from headrace.store.migrating import load_migrations, migrate
 from headrace.store.reader import ReadThread
 from headrace.store.sqlite import SqliteStore
@@ -29,8 +28,8 @@ Door = Callable[[str], None]
 
 
 class _InTurn:
-    """Implements what Writer and ReadThread need of an ErrandThread. Jobs that come in one turn of the loop are worked
-    off together in the next. `door` is passed before an errand is taken and after it is answered."""
+    """Implements what Writer and ReadThread need of an ErrandThread. Errands that come in one turn of the loop are
+    worked off together in the next. `door` is passed before an errand is taken and after it is answered."""
 
     def __init__(self, work_off: Callable[[Sequence[Errand]], None], *, together_max: int, door: Door) -> None:
         self._work_off, self._together_max, self._door = work_off, together_max, door

@@ -33,7 +33,7 @@ ERRORS: Final = Errors.of(load("TaskManager").abi, load("BatchTaskManager").abi)
 
 
 class Process:
-    """`settling` hears of each final state before it is saved; `announce` of all news."""
+    """`settling` hears of each lane and final state before it is saved; `announce` of all news."""
 
     def __init__(
         self,
@@ -105,9 +105,10 @@ class Process:
     def broken(self) -> str | None:
         """Which loop ended, and of what, though nobody killed it."""
         for task in self.loops:
-            if task.done() and not task.cancelled() and not isinstance(task.exception(), Crashed):
-                if task.get_name() != "start" or task.exception() is not None:
-                    return f"{task.get_name()}: {task.exception()!r}"
+            if not task.done() or task.cancelled() or isinstance(task.exception(), Crashed):
+                continue
+            if task.get_name() != "start" or task.exception() is not None:
+                return f"{task.get_name()}: {task.exception()!r}"
         return None
 
     async def kill(self) -> None:
@@ -136,5 +137,5 @@ class _Witnessed:
         return getattr(self._store, name)
 
     async def settle(self, final: Any, **keywords: Any) -> Any:
-        self._settling(final)
+        self._settling((keywords["lane"], final))
         return await self._store.settle(final, **keywords)

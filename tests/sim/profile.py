@@ -1,4 +1,4 @@
-"""What stays the same for one run of the simulation: settings, contracts, how heads travel. Drawn from its seed."""
+"""What stays the same for one run of the simulation: settings, contracts, how heads travel. From its seed."""
 
 import random
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """One run from its seed to its end.
 
-Owns      the order: steps, then calm, then what must hold at the end; the trace that tells two runs apart.
-Promises  a run that fails names its invariant and the command that repeats exactly this run.
+Owns      the order: steps, then calm, then what must hold at the end; the digest that tells two runs apart.
+Promises  a run that fails names the invariant; the same seed (or profile and steps) gives the same run.
 """
 
 import asyncio
@@ -19,25 +19,23 @@ from unittest import mock
 from headrace.engine import lane_runner
 from sim import on_operations, on_the_flow, on_the_wire, what_happens
 from sim.profile import Profile
-from sim.tally import tally_of
 from sim.steps import Step, draw_all, take
+from sim.tally import tally_of
 from sim.witness import Violation
 from sim.world import World
 
-__all__ = ["Run", "replay_line", "run_seed", "run_steps"]
 _REGISTERED: Final = (on_operations, on_the_flow, on_the_wire, what_happens)  # invariants and steps, by import
 STEPS: Final = 200
-_RAM: Final = Path("/dev/shm")  # noqa: S108 - where there is one; a run's files are gone with it
+_RAM: Final = Path("/dev/shm")  # where there is one; a run's files are gone with it
 _BLOCKS_AFTER: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """`steps` with those of the calm at the end. `digest`: two runs with the same one were the same."""
+    """`steps` with those of the calm at the end. Two runs with the same `digest` were the same."""
 
     seed: int
     steps: int
-    operations: int
     deaths: int
     digest: str
     violation: Violation | None
@@ -46,25 +44,37 @@ class Run:
 
 
 def replay_line(seed: int, steps: int) -> str:
-    return f"headrace bench sim --seed {seed} --seeds 1 --steps {steps}"
+    """The command that repeats exactly this run, and tells it."""
+    return f"headrace bench sim --seed {seed} --seeds 1 --steps {steps} --trace"
 
 
-def run_seed(seed: int, *, steps: int = STEPS, keep_trace: bool = False) -> Run:
-    return run_steps(Profile.of_seed(seed), islice(draw_all(Random(f"steps {seed}")), steps), seed=seed, keep_trace=keep_trace)
+def run_seed(seed: int, *, steps: int = STEPS, keep_trace: bool = False, only: str | None = None) -> Run:
+    """`only`: the one invariant that is looked at (all, if None)."""
+    drawn = islice(draw_all(Random(f"steps {seed}")), steps)
+    return run_steps(Profile.of_seed(seed), drawn, seed=seed, keep_trace=keep_trace, only=only)
 
 
-def run_steps(profile: Profile, steps: Iterable[Step], *, seed: int, keep_trace: bool = False) -> Run:
+def run_steps(
+    profile: Profile, steps: Iterable[Step], *, seed: int, keep_trace: bool = False, only: str | None = None
+) -> Run:
+    """`seed` gives the contents of operations."""
     folder = _RAM if _RAM.is_dir() else None
     with tempfile.TemporaryDirectory(prefix="headrace-sim-", dir=folder) as place, asyncio.Runner() as runner:
-        return runner.run(_run(profile, steps, seed=seed, folder=Path(place), keep_trace=keep_trace))
+        return runner.run(_run(profile, steps, Path(place), seed, keep_trace, only))
 
 
 async def _run(
-    profile: Profile, steps: Iterable[Step], *, seed: int, folder: Path, keep_trace: bool
+    profile: Profile,
+    steps: Iterable[Step],
+    folder: Path,
+    seed: int,
+    keep_trace: bool,
+    only: str | None,
 ) -> Run:
-    world = World(profile, folder, seed=seed)
+    world = World(profile, folder, seed=seed, only=only)
     book = _Book(world, keep_trace)
     violation = None
+    # Ids of batches are the one thing that the engine leaves to chance.
     with mock.patch.object(lane_runner, "uuid4", lambda: _Named(world.next_batch())):
         try:
             await world.begin()
@@ -78,22 +88,13 @@ async def _run(
         finally:
             tally = tally_of(world, book.taken)
             await world.close()
-    return Run(
-        tally=tally,
-        seed=seed,
-        steps=book.steps,
-        operations=len(world.wishes.all),
-        deaths=world.deaths,
-        digest=book.digest(),
-        violation=violation,
-        trace=tuple(book.lines),
-    )
+    return Run(seed, book.steps, world.deaths, book.digest(), violation, tally, tuple(book.lines))
 
 
 async def _finish(world: World, book: "_Book") -> None:
     """Faults stop; within a bounded number of blocks everything has its end."""
-    await world.calm_down()
     book.begin(Step("calm", 0))
+    await world.calm_down()
     await world.look()
     per_operation = 2 if world.profile.batched else 6
     bound = 40 + 3 * world.profile.confirmations + per_operation * len(world.unfinished())
@@ -101,6 +102,7 @@ async def _finish(world: World, book: "_Book") -> None:
         if world.idle:
             break
         book.begin(Step("block", 0))
+        await world.resume_lanes()
         await world.block()
         await world.look()
         book.end()
@@ -110,9 +112,11 @@ async def _finish(world: World, book: "_Book") -> None:
     world.look_at_the_end()
 
 
+@dataclass(frozen=True, slots=True)
 class _Named:
-    def __init__(self, name: str) -> None:
-        self.hex = name
+    """What uuid4 answers with, as far as it is looked at."""
+
+    hex: str
 
 
 class _Book:
@@ -132,13 +136,13 @@ class _Book:
 
     def end(self) -> None:
         world = self._world
-        pool = b"".join(sorted(t.hash for t in world.chain.pool)).hex()
-        asked = sum(world.node.calls.values())
         for line in world.trace:
             self._line(line)
         world.trace.clear()
         head = world.chain.head
-        self._hash.update(f"{head.hash.hex()} {pool} {asked} {world.clock.now()}".encode())
+        asked = sum(world.node.calls.values())
+        pool = b"".join(sorted(t.hash for t in world.chain.pool)).hex()
+        self._hash.update(f"{head.hash.hex()} {pool} {world.clock.now()}".encode())
         self._line(f"   block {head.number}, {len(world.chain.pool)} in the pool, {asked} questions")
 
     def digest(self) -> str:

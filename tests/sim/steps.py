@@ -1,7 +1,7 @@
 """The steps by name: one thing each that the world outside does to the gateway.
 
-A step is a name and a number; whatever it leaves to chance follows from the number. So a run is a list of steps that
-can be written down, shortened and repeated.
+A step is a name and a number; whatever it leaves to chance follows from the number. So a run is a list of steps
+that can be written down, shortened and repeated.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -58,3 +58,14 @@ def draw_all(chance: Random) -> Iterator[Step]:
     while True:
         (kind,) = chance.choices(kinds, weights)
         yield Step(kind.name, chance.randrange(10**6))
+
+
+def plan_of(text: str) -> list[Step]:
+    """Steps as `str` writes them, with blanks between."""
+    steps = []
+    for word in text.split():
+        name, _, chance = word.partition(":")
+        if name not in KINDS:
+            raise ValueError(f"{word}: there is no step {name!r}; there are {', '.join(KINDS)}")
+        steps.append(Step(name, int(chance or 0)))
+    return steps

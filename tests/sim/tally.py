@@ -8,7 +8,7 @@ _COUNTS: Final = {
     "operations": "SELECT count(*) FROM operations",
     "transactions": "SELECT count(*) FROM transactions",
     "transactions replaced": "SELECT count(DISTINCT transaction_seq) FROM attempts WHERE position > 0",
-    "transactions replaced by a no-op": "SELECT count(DISTINCT transaction_seq) FROM attempts WHERE purpose = 'no_op'",
+    "transactions with a no-op": "SELECT count(DISTINCT transaction_seq) FROM attempts WHERE purpose = 'no_op'",
     "transactions that reverted": "SELECT count(*) FROM transactions WHERE ok = 0",
     "nonces a stranger took for good": "SELECT count(*) FROM transactions WHERE state = 'void'",
     "nonces a stranger held": "SELECT count(*) FROM notes WHERE text LIKE 'a foreign transaction has this nonce%'",

@@ -2,6 +2,8 @@
 
 from random import Random
 
+from headrace.core.transaction import Cancel
+from headrace.core.words import Nonce
 from headrace.testing.builders import TASK_MANAGER
 from headrace.testing.clock import settle
 from headrace.testing.node_faults import NoNodeFaults, ReadFault, SeededFaults, SendFault
@@ -216,6 +218,30 @@ async def purse(world: World, chance: Random) -> None:
     else:
         world.poor.add(lane)
         world.chain.set_balance(lane, chance.choice([0, 10**15]))
+
+
+@step(2)
+async def hand(world: World, chance: Random) -> None:
+    """A person drains a lane, resumes it, or cancels one of its transactions."""
+    process = world.process
+    if process is None or not process.up:
+        return
+    lane = chance.choice(process.engine.lanes)
+    match chance.choice(["drain", "resume", "resume", "cancel", "cancel"]):
+        case "drain":
+            await world.by_hand(lane.by_hand.drain())
+        case "resume":
+            await world.by_hand(lane.by_hand.resume())
+        case _:
+            nonce = Nonce(world.chain.world.nonce(lane.runner.address) + chance.randint(0, 1))
+            what = chance.choice(list(Cancel))
+            trip = lane.runner.trip_at(nonce)
+            if trip is not None and what is Cancel.END:
+                for operation in trip.operations:
+                    wish = world.wishes.by_id(operation.id)
+                    assert wish is not None
+                    wish.cancelled = True
+            await world.by_hand(lane.by_hand.cancel(nonce, what))
 
 
 # ---- Nodes

@@ -35,7 +35,6 @@ class Wish:
     task: Task
     response: TaskResponse | None
     nature: str
-    tried: bool = False
     acknowledged: bool = False
     cancelled: bool = False
     competed: bool = False  # somebody else had to do with its task
@@ -76,7 +75,9 @@ class Wishes:
         """One recording, whole or in two parts; mostly sound."""
         nature = SOUND if chance.random() < 0.75 else chance.choice(POISON)
         # Clients know other nodes, which may be a little ahead of ours, or behind.
-        created = head + 10**5 if nature == "from the far future" else max(1, head + chance.choice([0, 0, -1, -2, 2]))
+        created = (
+            head + 10**5 if nature == "from the far future" else max(1, head + chance.choice([0, 0, -1, -2, 2]))
+        )
         task = self._made.task(created_block=created, data_bytes=4)
         near = chance.random() < 0.12
         expire = created + chance.choice([3, 6, 10]) if near else 10**6

@@ -7,15 +7,17 @@ Leaves    what happens to the steps, what must hold to the invariants.
 
 import asyncio
 import sqlite3
-from dataclasses import dataclass, field
+from collections.abc import Coroutine
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+from engine.tapped import Crashed
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import FixTheRequest, OtherContent, TryLater
 from headrace.core.operation import Operation
-from headrace.core.ports import Added, BatchNews, News, OperationNews
+from headrace.core.ports import BatchNews, News, OperationNews
 from headrace.core.words import BatchId, Fees, Nonce
 from headrace.store.connection import connect
 from headrace.testing.builders import fake_task_chain
@@ -24,7 +26,7 @@ from headrace.testing.fake_node import FakeNode
 from headrace.testing.keys import keys_from_seed
 from headrace.testing.node_faults import NoNodeFaults
 from headrace.testing.raw_transaction import read_transaction
-from sim.contracts import give_moods
+from sim.contracts import BURNER, give_moods
 from sim.heads import HeadLine
 from sim.holding import Moment, hold
 from sim.process import Process
@@ -36,6 +38,16 @@ BLOCK_S: Final = 12.0
 RICH_WEI: Final = 10**24
 KEYS: Final = keys_from_seed(11, 4)
 STRANGER_KEY: Final = KEYS[3]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """`other`: it was asked with other content. `known`: it had been acknowledged before. `told`: in a word."""
+
+    wish: Wish
+    other: bool
+    known: bool
+    told: str
 
 
 @dataclass(slots=True)
@@ -54,8 +66,10 @@ class Weather:
 
 
 class World:
-    def __init__(self, profile: Profile, folder: Path, *, seed: int) -> None:
+    def __init__(self, profile: Profile, folder: Path, *, seed: int, only: str | None = None) -> None:
+        """`only`: the one invariant that is looked at (all, if None)."""
         self.profile, self.path = profile, folder / "store.db"
+        self._only = only
         self.clock = HandClock()
         self.signers = [LocalSigner(key.secret) for key in KEYS[: profile.lanes]]
         self.stranger = LocalSigner(STRANGER_KEY.secret)
@@ -205,8 +219,6 @@ class World:
             self.stuck_blocks[lane] = 0 if moved or waits is None else self.stuck_blocks.get(lane, 0) + 1
 
     def _filler(self) -> bytes:
-        from sim.contracts import BURNER
-
         return self.stranger.sign(
             chain=self.chain.id,
             nonce=self.chain.world.nonce(self.stranger.address),
@@ -241,30 +253,18 @@ class World:
             return "nobody there"
         other = operation is not None
         known = wish.acknowledged
-        wish.tried = wish.tried or not other
         answer = process.do(process.intake.admit(operation or wish.operation))
         await settle()
-        if process.dead or not answer.done():
+        error = answer.exception() if answer.done() else Crashed()
+        if isinstance(error, Crashed):
             return "no answer"
-        error = answer.exception()
-        match error:
-            case None:
-                added = answer.result()
-                if other and known:
-                    self.broken("same-id-is-the-same-operation", f"{wish.id} with other content: {added}")
-                if known and added is not Added.SAME:
-                    self.broken("same-id-is-the-same-operation", f"{wish.id} once more: {added}")
-                if not other:
-                    wish.acknowledged = True
-                return str(added.name)
-            case OtherContent() | TryLater() | FixTheRequest():
-                if known and not other and not isinstance(error, TryLater):
-                    self.broken("same-id-is-the-same-operation", f"{wish.id} once more: {error}")
-                return type(error).__name__
-            case _:
-                if not process.dead:
-                    raise error
-                return "no answer"
+        if error is not None and not isinstance(error, OtherContent | TryLater | FixTheRequest):
+            raise error
+        told = answer.result().name if error is None else type(error).__name__
+        self._hold("answered", Answered(wish=wish, other=other, known=known, told=told))
+        if error is None and not other:
+            wish.acknowledged = True
+        return str(told)
 
     async def cancel(self, wish: Wish) -> None:
         process = self.process
@@ -277,13 +277,24 @@ class World:
             for ending in answer.result():
                 self._ended(ending.operation, ending.outcome.value)
 
+    async def by_hand(self, what: Coroutine[Any, Any, Any]) -> None:
+        """What a person does with a lane; refusals are answers too."""
+        assert self.process is not None
+        answer = self.process.do(what)
+        await settle()
+        error = answer.exception() if answer.done() else None
+        if error is not None and not isinstance(error, FixTheRequest | TryLater | Crashed):
+            raise error
+
+    async def resume_lanes(self) -> None:
+        if self.process is not None and self.process.up:
+            for lane in self.process.engine.lanes:
+                await self.by_hand(lane.by_hand.resume())
+
     # ---- What must hold
 
-    def broken(self, name: str, text: str) -> None:
-        self.violations.append(Violation(name, text))
-
     def _hold(self, moment: Moment, about: Any) -> None:
-        self.violations += hold(moment, self, about)
+        self.violations += hold(moment, self, about, only=self._only)
 
     async def look(self) -> None:
         """After each step. Raises Violation."""

@@ -40,6 +40,9 @@ async def test_it_fits_the_port_and_answers_from_the_chain() -> None:
     assert [r.transaction for r in receipts] == [tx_hash]
     assert await node.receipt(tx_hash) == receipts[0]
     assert await node.nonces(A.address) == (1, 1)
+    assert [await node.nonce_after(A.address, BlockNumber(number)) for number in (0, 1)] == [0, 1]
+    with pytest.raises(NodeTrouble, match="block 2 not found"):
+        await node.nonce_after(A.address, BlockNumber(2))
     assert await node.balance(A.address) == 100 * ETHER - receipts[0].gas_used * receipts[0].gas_price_wei
     assert await node.code(Address(b"\x01" * 20)) == b""
     assert await node.call(to=Address(b"\x01" * 20), data=b"") == Returned(b"")

@@ -21,6 +21,7 @@ from headrace.testing.faults import (
     RpcRequest,
 )
 from headrace.testing.pool_rules import NodeRules
+from headrace.testing.proxy_answers import Done
 from headrace.testing.rpc_client import RpcClient, RpcRefused, open_rpc
 from headrace.testing.strict_proxy import StrictProxy, start_strict_proxy, start_strict_proxy_process
 from testing.signing import GWEI, hexed, signed
@@ -393,6 +394,21 @@ async def test_a_lost_reply_is_a_closed_connection_and_a_transaction_in_the_pool
             await s.send(raw)
         assert await s.chain.pool_size() == 1
         assert await s.refused(raw) == (-32000, "already known")
+
+
+async def test_a_fault_counts_by_what_was_done_and_a_lost_reply_as_accepted_only_if_it_was() -> None:
+    script = Scripted("eth_sendRawTransaction", LoseReply(), LoseReply(), Hang(30.0), AnswerHttp(503))
+    async with open_setting(script) as s:
+        raw = signed(s.chain.keys[0], 0)
+        for _ in range(4):
+            with pytest.raises(aiohttp.ClientError):
+                await s.send(raw)  # the second time it is refused: already known
+        assert s.proxy.faults_done == {
+            Done.ACCEPTED_REPLY_LOST: 1,
+            Done.REPLY_LOST: 1,
+            Done.TIMED_OUT_BEFORE: 1,
+            Done.HTTP_ERROR: 1,
+        }
 
 
 async def test_a_hang_is_a_closed_connection_after_its_time_with_or_without_effect() -> None:

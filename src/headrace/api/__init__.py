@@ -1,6 +1,7 @@
-"""Listens. JSON-RPC and WebSocket for clients; hex and JSON end here."""
+"""Listens. JSON-RPC, REST and WebSocket for clients; hex and JSON end here."""
 
 from headrace.api.gateway import gateway_app
+from headrace.api.rest.services import JobServices
 from headrace.api.server import GatewayServer
 from headrace.api.services import LaneReport, Limits, Services
 from headrace.api.tasks_acceptor import TasksAcceptor
@@ -8,6 +9,7 @@ from headrace.api.topics import Topics
 
 __all__ = [
     "GatewayServer",
+    "JobServices",
     "LaneReport",
     "Limits",
     "Services",

@@ -12,9 +12,12 @@ from starlette.routing import Route
 
 from headrace.api.fields import Fields, Shape
 from headrace.api.lane_form import lane_form_for_operator
+from headrace.api.rest.services import JobsByHand
 from headrace.api.rpc import Method, Rpc
 from headrace.api.services import LaneReport, Limits
 from headrace.api.wire import hexed, read_address, read_data, read_quantity, shown, wrong
+from headrace.core.errors import FixTheRequest
+from headrace.core.job import Job, JobId
 from headrace.core.transaction import Cancel
 from headrace.core.words import Address, Nonce, TxHash
 from headrace.engine.by_hand import Cancelled
@@ -24,6 +27,9 @@ _NOTHING: Final = Shape()
 _LANE: Final = Shape("lane")
 _CANCEL: Final = Shape("lane", "nonce", "transaction", "end")
 _ADOPT: Final = Shape("lane", "nonce", "fill_gap")
+_JOB: Final = Shape("job")
+_GIVE_UP: Final = Shape("job", "reason")
+_REASON_CHARACTERS_MAX: Final = 1000
 
 
 class LaneOffice(Protocol):
@@ -49,8 +55,9 @@ class LaneOffice(Protocol):
     async def adopt(self, lane: Address, start: Nonce, *, fill_gap: bool) -> None: ...
 
 
-def control_app(office: LaneOffice, limits: Limits) -> Starlette:
-    methods = ControlMethods(office)
+def control_app(office: LaneOffice, limits: Limits, jobs: JobsByHand | None = None) -> Starlette:
+    """`jobs` None: this gateway has no settlement, and says so."""
+    methods, job_methods = ControlMethods(office), JobControl(jobs)
     rpc = Rpc(
         {
             "headrace_lanes": Method(methods.lanes),
@@ -58,6 +65,8 @@ def control_app(office: LaneOffice, limits: Limits) -> Starlette:
             "headrace_resumeLane": Method(methods.resume),
             "headrace_cancelTransaction": Method(methods.cancel),
             "headrace_adoptLane": Method(methods.adopt),
+            "headrace_retryJob": Method(job_methods.retry),
+            "headrace_giveUpJob": Method(job_methods.give_up),
         },
         limits,
     )
@@ -112,6 +121,42 @@ class ControlMethods:
 
     async def _form(self, lane: Address) -> Mapping[str, object]:
         return next(lane_form_for_operator(r) for r in await self._office.lanes() if r.account.lane == lane)
+
+
+class JobControl:
+    def __init__(self, jobs: JobsByHand | None) -> None:
+        self._jobs = jobs
+
+    async def retry(self, params: object) -> Mapping[str, object]:
+        fields = _JOB.read(params, "")
+        return _payment_form(await self._by_hand().retry(_job(fields)))
+
+    async def give_up(self, params: object) -> Mapping[str, object]:
+        fields = _GIVE_UP.read(params, "")
+        return _payment_form(await self._by_hand().give_up(_job(fields), _reason(fields)))
+
+    def _by_hand(self) -> JobsByHand:
+        if self._jobs is None:
+            raise FixTheRequest("this gateway has no settlement: there are no jobs here")
+        return self._jobs
+
+
+def _payment_form(job: Job) -> Mapping[str, object]:
+    return {"job": job.id, "status": int(job.status), "settlement": job.settlement.state.value}
+
+
+def _job(fields: Fields) -> JobId:
+    value = fields.need("job")
+    if not isinstance(value, str):
+        raise wrong("job", f"{shown(value)} is no job's id")
+    return JobId(value)
+
+
+def _reason(fields: Fields) -> str:
+    value = fields.need("reason")
+    if not isinstance(value, str) or not 1 <= len(value.strip()) <= _REASON_CHARACTERS_MAX:
+        raise wrong("reason", f"{shown(value)} is none: 1 to {_REASON_CHARACTERS_MAX} characters")
+    return value.strip()
 
 
 def _lane(fields: Fields) -> Address:

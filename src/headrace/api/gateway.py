@@ -1,11 +1,12 @@
-"""The gateway's doors on one application: JSON-RPC, WebSocket, health."""
+"""The gateway's doors on one application: JSON-RPC, WebSocket, REST, health."""
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route, WebSocketRoute
 
-from headrace.api.health import Health
+from headrace.api.health import Health, own_version
 from headrace.api.origin import SameOrigin
+from headrace.api.rest.routes import rest_routes
 from headrace.api.rpc import Rpc, public_methods
 from headrace.api.services import Services
 from headrace.api.ws import Sockets
@@ -23,6 +24,7 @@ def gateway_app(services: Services) -> Starlette:
             Route("/healthz", health.healthz, methods=["GET"]),
             Route("/readyz", health.readyz, methods=["GET"]),
             Route("/", health.front, methods=["GET"]),
+            *rest_routes(services.jobs, clock=services.clock, limits=services.limits, version=own_version()),
         ],
         middleware=[Middleware(SameOrigin)],
     )

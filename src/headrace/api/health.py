@@ -36,16 +36,23 @@ class Health:
         return _json(
             {
                 "service": "headrace",
-                "version": _version(),
+                "version": own_version(),
                 "rpc": "POST /rpc",
                 "websocket": "/ws",
+                "rest": "/v1",
                 "health": ["/healthz", "/readyz"],
-                "documentation": ["docs/json-rpc.md", "docs/configuration.md", "docs/architecture.md"],
+                "documentation": [
+                    "/docs",
+                    "docs/json-rpc.md",
+                    "docs/rest.md",
+                    "docs/configuration.md",
+                    "docs/architecture.md",
+                ],
             }
         )
 
 
-def _version() -> str | None:
+def own_version() -> str | None:
     try:
         return version("headrace")
     except PackageNotFoundError:  # run from a source folder that nobody installed

@@ -47,14 +47,16 @@ class OperationMethods:
     async def get(self, params: object) -> Mapping[str, object]:
         operation = read_one(_ONE.read(params, ""))
         reading = await self._book.get(operation)
-        if isinstance(reading, Evaluation) and await self._services.desk.end_late(reading):
+        desk = self._services.desk
+        if desk is not None and isinstance(reading, Evaluation) and await desk.end_late(reading):
             reading = await self._book.get(operation)
         return self._book.form(reading)
 
     async def cancel(self, params: object) -> Mapping[str, object]:
         """The operation as it is now. Twice is once; what is signed cannot be taken back."""
         operation = read_one(_ONE.read(params, ""))
-        await self._services.desk.cancel(operation)
+        if self._services.desk is not None:
+            await self._services.desk.cancel(operation)
         self._tell(await self._services.cancel(operation))
         reading = await self._book.get(operation)
         if _is_cancelled(reading):

@@ -40,7 +40,7 @@ from headrace.api.services import Limits, Services
 from headrace.api.task_methods import TaskMethods
 from headrace.api.waiting import Waiting
 from headrace.api.wire import shown
-from headrace.core.errors import HeadraceError, TryLater
+from headrace.core.errors import FixTheRequest, HeadraceError, TryLater
 
 log = logging.getLogger(__name__)
 
@@ -60,10 +60,9 @@ class Method:
 def public_methods(services: Services) -> Mapping[str, Method]:
     """What clients may call."""
     book = OperationBook(services)
-    tasks, operations = TaskMethods(services), OperationMethods(services, book)
+    operations = OperationMethods(services, book)
     return {
-        "newt_createTask": Method(tasks.create_task, waits=True),
-        "newt_sendTask": Method(tasks.send_task),
+        **_task_methods(services),
         "headrace_submit": Method(operations.submit),
         "headrace_getOperation": Method(operations.get),
         "headrace_waitOperation": Method(Waiting(services, book).wait, waits=True),
@@ -71,6 +70,23 @@ def public_methods(services: Services) -> Mapping[str, Method]:
         "headrace_listOperations": Method(Listing(services).list),
         "headrace_lanes": Method(operations.lanes),
     }
+
+
+def _task_methods(services: Services) -> Mapping[str, Method]:
+    if services.desk is None:
+        return {name: Method(_no_tasks) for name in ("newt_createTask", "newt_sendTask")}
+    tasks = TaskMethods(services, services.desk)
+    return {
+        "newt_createTask": Method(tasks.create_task, waits=True),
+        "newt_sendTask": Method(tasks.send_task),
+    }
+
+
+async def _no_tasks(_: object) -> object:
+    raise FixTheRequest(
+        "this gateway takes no tasks: it has no operators to ask. Whoever runs it adds them by the task contracts "
+        "in the deployment and a section [operators] in the settings (docs/configuration.md)"
+    )
 
 
 class Rpc:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from headrace.api.rest.services import JobServices
 from headrace.api.topics import Topics
 from headrace.core.operation import Account, Ending, Operation, Stage
 from headrace.core.ports import Added, Clock, Evaluation, LaneAccount
@@ -119,12 +120,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
-    """`quorum_numbers`, `threshold_percent`: of this deployment, and the defaults of a task request.
+    """`desk` None: this gateway records no tasks for clients. `jobs` None: it settles no compute jobs.
+    `quorum_numbers`, `threshold_percent`: of this deployment, and the defaults of a task request.
     `recorded_kind`: the kind of the operation that ends a task request (recording `separate`: respond).
     `readiness` answers why the gateway is not ready; it must not block. `unknown_reverts`: how often each selector
     came, since the start, that no known ABI has."""
 
-    desk: TaskDesk
+    desk: TaskDesk | None
     intake: Admission
     acceptors: Mapping[str, Acceptor]
     cancel: Cancel
@@ -138,5 +140,6 @@ class Services:
     threshold_percent: int
     quorum_numbers: bytes = b"\x00"
     recorded_kind: str = "create_and_respond"
+    jobs: JobServices | None = None
     unknown_reverts: Callable[[], Mapping[Selector, int]] = dict
     limits: Limits = field(default_factory=Limits)

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from headrace.api.rest.problems import Kind, Problem, answer_problem
+
 RETRY_AFTER_S = 2.0
 
 
@@ -47,10 +49,15 @@ def _closed_because(reason: Callable[[], str]) -> Starlette:
         }
         return JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, status_code=503)
 
+    async def rest(request: Request) -> Response:
+        said = f"not now: {reason()}"
+        return answer_problem(Problem(Kind.TRY_LATER, said, {"retry_after_s": RETRY_AFTER_S}))
+
     return Starlette(
         routes=[
             Route("/healthz", healthz, methods=["GET"]),
             Route("/readyz", readyz, methods=["GET"]),
             Route("/rpc", rpc, methods=["POST"]),
+            Route("/v1/{rest:path}", rest, methods=["GET", "POST", "PUT", "PATCH", "DELETE"]),
         ]
     )

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from headrace.api.fields import Fields
-from headrace.api.services import Services
+from headrace.api.services import Services, TaskDesk
 from headrace.api.task_forms import CREATE_TASK, SEND_TASK, TaskForms, response_form, task_form
 from headrace.api.topics import task_topic
 from headrace.api.wire import hexed, read_new_operation_id, read_seconds
@@ -20,8 +20,8 @@ TIMEOUT_S: Final = 30.0
 
 
 class TaskMethods:
-    def __init__(self, services: Services) -> None:
-        self._desk = services.desk
+    def __init__(self, services: Services, desk: TaskDesk) -> None:
+        self._desk = desk
         self._timeout_max_s = services.limits.task_timeout_max_s
         self._forms = TaskForms(quorums=services.quorum_numbers, threshold_percent=services.threshold_percent)
 

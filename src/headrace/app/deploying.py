@@ -24,6 +24,7 @@ from headrace.core.words import Address, ChainId
 REGISTRY: Final = "OperatorRegistry"
 TASK_MANAGER: Final = "TaskManager"
 BATCH: Final = "BatchTaskManager"
+ESCROW: Final = "Escrow"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.outcomes import Outcomes
 from headrace.engine.packer import Packer
 from headrace.engine.restart import restart_lane, take_over
-from headrace.engine.room import ChainLimits, MostPerForm, Room
+from headrace.engine.room import ChainLimits, Room
 from headrace.engine.simulator import Simulator
 from headrace.engine.watcher import Watcher
 
@@ -159,7 +159,11 @@ def build_engine(
                 bytes_per_transaction=limits.transaction_bytes_max - SIGNED_ENVELOPE_BYTES,
                 block_share=chain.block_share / len(signers),
             ),
-            most=MostPerForm(create=submitter.max_create_batch_size, respond=submitter.max_respond_batch_size),
+            most={
+                "create": submitter.max_create_batch_size,
+                "respond": submitter.max_respond_batch_size,
+                "create_and_respond": submitter.max_respond_batch_size,
+            },
         )
         packer: Packer = Packer(
             store=store,

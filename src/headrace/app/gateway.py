@@ -14,28 +14,33 @@ from dataclasses import dataclass
 
 from headrace.api.control import control_app
 from headrace.api.gateway import gateway_app
+from headrace.api.rest.services import JobServices
 from headrace.api.server import GatewayServer
 from headrace.api.services import Limits, Services
 from headrace.api.starting import Front
 from headrace.api.topics import Topics
 from headrace.app.clock import SystemClock
 from headrace.app.control_socket import control_listener
+from headrace.app.deploying import ESCROW, TASK_MANAGER
 from headrace.app.engine_room import EngineRoom, build_engine
 from headrace.app.error_abis import read_task_reverts
 from headrace.app.keys import lane_signers
 from headrace.app.lane_office import LaneOffice
 from headrace.app.listening import bound_socket, say_listening
 from headrace.app.settings import Settings
+from headrace.app.settlement_part import SettlementPart, open_settlement
 from headrace.app.tasks_part import TasksPart, open_tasks
+from headrace.chain import deployments
+from headrace.chain.deployments import Deployment
 from headrace.chain.endpoints import Endpoints
 from headrace.chain.heads import Heads
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import NeedsOperator
-from headrace.core.operation import Ending
-from headrace.core.ports import Clock, NodeTrouble
-from headrace.core.words import ChainId, OperationId
+from headrace.core.ports import Announce, Clock, News, NodeTrouble
+from headrace.core.words import ChainId
 from headrace.engine.intake import Intake
+from headrace.jobs.service import SettlementService
 from headrace.operators.desk import Desk
 from headrace.operators.policies import Policies, load_policies
 from headrace.store import SqliteStore, open_store
@@ -55,12 +60,30 @@ class _Progress:
     waiting_for: str = "the store is being opened"
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What is read once, before anything is started. `policies` None: this gateway has no tasks."""
+
+    settings: Settings
+    deployment: Deployment
+    signers: list[LocalSigner]
+    policies: Policies | None
+    reverts: TaskReverts
+    clock: Clock
+
+
 async def run_gateway(settings: Settings) -> None:
     """Until SIGTERM or SIGINT. Raises BadSettings, BadPolicies, NeedsOperator where it must not start; an
     ExceptionGroup where a loop died."""
     clock = SystemClock()
     signers = lane_signers(settings)
-    policies = load_policies(settings.tasks.policies)
+    deployment = deployments.read(settings.chain.deployment)
+    if not {TASK_MANAGER, ESCROW} & deployment.contracts.keys():
+        raise NeedsOperator(
+            f"{settings.chain.deployment} has neither {TASK_MANAGER} nor {ESCROW}: there is nothing to do. Run "
+            "`headrace deploy`"
+        )
+    policies = load_policies(settings.tasks.policies) if TASK_MANAGER in deployment.contracts else None
     reverts = read_task_reverts(settings.tasks.error_abis)
     stopping = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -75,7 +98,8 @@ async def run_gateway(settings: Settings) -> None:
         serving = asyncio.create_task(server.serve(sockets=[listener]), name="http")
         controlling = asyncio.create_task(control_server.serve(sockets=[control_listening]), name="control")
         say_listening(settings.gateway.host, listener)
-        work = _run(settings, store, signers, policies, reverts, clock, front, control, progress)
+        found = _Found(settings, deployment, signers, policies, reverts, clock)
+        work = _run(found, store, front, control, progress)
         working = asyncio.create_task(work, name="gateway")
         try:
             asked = asyncio.create_task(stopping.wait(), name="stop")
@@ -112,22 +136,13 @@ def _innermost(error: BaseException) -> BaseException:
     return error
 
 
-async def _run(
-    settings: Settings,
-    store: SqliteStore,
-    signers: list[LocalSigner],
-    policies: Policies,
-    reverts: TaskReverts,
-    clock: Clock,
-    front: Front,
-    control: Front,
-    progress: _Progress,
-) -> None:
+async def _run(found: _Found, store: SqliteStore, front: Front, control: Front, progress: _Progress) -> None:
+    settings, clock = found.settings, found.clock
     chain = settings.chain
     async with AsyncExitStack() as stack:
         node = RpcNode(Endpoints(chain.http, clock=clock, timeout_s=chain.request_timeout_s))
         stack.push_async_callback(node.close)
-        tasks = await _reach_chain(settings, stack, node, signers, policies, reverts, clock, progress)
+        tasks, settlement = await _reach_chain(found, stack, node, progress)
         topics = Topics()
         heads = Heads(
             node,
@@ -137,16 +152,17 @@ async def _run(
             websocket=chain.ws,
         )
         stack.push_async_callback(heads.close)
+        listeners: list[Announce] = [topics]
         engine = build_engine(
             settings,
             store=store,
             node=node,
             heads=aiter(heads),
-            signers=signers,
-            workloads=[tasks.workload],
+            signers=found.signers,
+            workloads=[part.workload for part in (settlement, tasks) if part is not None],
             clock=clock,
-            announce=topics,
-            also=tasks.saw_head,
+            announce=lambda news: _tell_all(listeners, news),
+            also=tasks.saw_head if tasks is not None else None,
         )
         intake = Intake(
             store=store,
@@ -155,41 +171,99 @@ async def _run(
             waiting_max=settings.gateway.operations_waiting_max,
             backlog_max=settings.gateway.backlog_max,
         )
-        desk = tasks.open_desk(stack, store=store, engine=engine, intake=intake, clock=clock, announce=topics)
+        desk: Desk | None = None
+        if tasks is not None:
+            desk = tasks.open_desk(stack, store=store, engine=engine, intake=intake, clock=clock, announce=topics)
+        payments: SettlementService | None = None
+        jobs: JobServices | None = None
+        if settlement is not None:
+            payments, jobs = settlement.open(store=store, intake=intake, noticed=engine.noticed, clock=clock)
+            listeners.append(payments.hear)
+            await payments.take_up()
         await _take_up(engine, clock, progress)
         async with asyncio.TaskGroup() as loops:
             loops.create_task(intake.run(), name="intake")
             loops.create_task(engine.watcher.run(), name="watcher")
             for index, lane in enumerate(engine.lanes):
                 loops.create_task(lane.packer.run(), name=f"packer {index}")
+            if payments is not None:
+                loops.create_task(payments.run(), name="settlement")
             office = LaneOffice(engine=engine, reader=store, chain=ChainId(chain.chain_id))
-            services = _services(settings, store, engine, office, tasks, intake, desk, topics, clock)
+            services = Services(
+                desk=desk,
+                jobs=jobs,
+                intake=intake,
+                acceptors={} if tasks is None else {tasks.workload.name: tasks.acceptor},
+                cancel=lambda operation: store.cancel(operation, now=clock.now()),
+                reader=store,
+                evaluations=store,
+                topics=topics,
+                readiness=lambda: _hindrances(engine, tasks, payments),
+                lanes=office.reports,
+                clock=clock,
+                chain=ChainId(chain.chain_id),
+                threshold_percent=settings.tasks.quorum_threshold_percent,
+                recorded_kind="create_and_respond" if tasks is None else tasks.recorded_kind,
+                unknown_reverts=lambda: found.reverts.unknown,
+                limits=_limits(settings),
+            )
             front.open(gateway_app(services))
-            control.open(control_app(office, services.limits))
-            log.info("%d evaluations resumed", await desk.resume())
+            by_hand = None if jobs is None else jobs.by_hand
+            control.open(control_app(office, services.limits, by_hand))
+            if desk is not None:
+                log.info("%d evaluations resumed", await desk.resume())
+
+
+def _tell_all(listeners: Sequence[Announce], news: News) -> None:
+    for listener in listeners:
+        listener(news)
+
+
+def _hindrances(engine: EngineRoom, tasks: TasksPart | None, payments: SettlementService | None) -> Sequence[str]:
+    return [
+        *engine.hindrances(),
+        *(tasks.hindrances() if tasks is not None else ()),
+        *(payments.hindrances() if payments is not None else ()),
+    ]
+
+
+def _limits(settings: Settings) -> Limits:
+    gateway = settings.gateway
+    return Limits(body_bytes_max=gateway.body_bytes_max, calls_max=gateway.requests_in_work_max)
 
 
 async def _reach_chain(
-    settings: Settings,
-    stack: AsyncExitStack,
-    node: RpcNode,
-    signers: list[LocalSigner],
-    policies: Policies,
-    reverts: TaskReverts,
-    clock: Clock,
-    progress: _Progress,
-) -> TasksPart:
+    found: _Found, stack: AsyncExitStack, node: RpcNode, progress: _Progress
+) -> tuple[TasksPart | None, SettlementPart | None]:
     """Waits for a node, then reads the contracts. Raises BadSettings, NeedsOperator with every problem."""
     while True:
         try:
-            await _check_chain(settings, node)
-            return await open_tasks(
-                settings, stack, node=node, signers=signers, policies=policies, reverts=reverts, clock=clock
-            )
+            await _check_chain(found.settings, node)
+            settlement = None
+            if ESCROW in found.deployment.contracts:
+                settlement = await open_settlement(
+                    found.settings,
+                    found.deployment,
+                    node=node,
+                    signers=found.signers,
+                    read_revert=found.reverts.read,
+                )
+            tasks = None
+            if found.policies is not None:
+                tasks = await open_tasks(
+                    found.settings,
+                    stack,
+                    node=node,
+                    signers=found.signers,
+                    policies=found.policies,
+                    reverts=found.reverts,
+                    clock=found.clock,
+                )
+            return tasks, settlement
         except NodeTrouble as trouble:
             progress.waiting_for = f"the chain does not answer: {trouble}"
             log.warning("%s; trying again in %g s", progress.waiting_for, CHAIN_PAUSE_S)
-        await clock.sleep(CHAIN_PAUSE_S)
+        await found.clock.sleep(CHAIN_PAUSE_S)
 
 
 async def _check_chain(settings: Settings, node: RpcNode) -> None:
@@ -212,41 +286,3 @@ async def _take_up(engine: EngineRoom, clock: Clock, progress: _Progress) -> Non
             progress.waiting_for = f"lanes cannot be taken up, the chain does not answer: {trouble}"
             log.warning("%s; trying again in %g s", progress.waiting_for, CHAIN_PAUSE_S)
         await clock.sleep(CHAIN_PAUSE_S)
-
-
-def _services(
-    settings: Settings,
-    store: SqliteStore,
-    engine: EngineRoom,
-    office: LaneOffice,
-    tasks: TasksPart,
-    intake: Intake,
-    desk: Desk,
-    topics: Topics,
-    clock: Clock,
-) -> Services:
-    gateway = settings.gateway
-
-    async def cancel(operation: OperationId) -> Sequence[Ending]:
-        return await store.cancel(operation, now=clock.now())
-
-    def readiness() -> list[str]:
-        return [*engine.hindrances(), *tasks.hindrances()]
-
-    return Services(
-        desk=desk,
-        intake=intake,
-        acceptors={tasks.workload.name: tasks.acceptor},
-        cancel=cancel,
-        reader=store,
-        evaluations=store,
-        topics=topics,
-        readiness=readiness,
-        lanes=office.reports,
-        clock=clock,
-        chain=ChainId(settings.chain.chain_id),
-        threshold_percent=settings.tasks.quorum_threshold_percent,
-        recorded_kind=tasks.recorded_kind,
-        unknown_reverts=lambda: tasks.reverts.unknown,
-        limits=Limits(body_bytes_max=gateway.body_bytes_max, calls_max=gateway.requests_in_work_max),
-    )

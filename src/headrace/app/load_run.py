@@ -1,7 +1,7 @@
 """One load run against one gateway, from the first request to the report: what `demo` and `loadtest` share."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,11 +87,13 @@ async def load(
     seed: int = 0,
     patience: GatewayLimits | None = None,
     from_block: int | None = None,
+    rejected: Collection[str] = (),
     on_counts: Callable[[LiveCounts], None] | None = None,
 ) -> Loaded:
     """What `run_load` does before the report, for those who bring their own journal and statistics.
 
-    `from_block`: watched from here on (default: the newest), at least as deep as the first reorg may be."""
+    `from_block`: watched from here on (default: the newest), at least as deep as the first reorg may be.
+    `rejected`: operations known to have ended without effect; it may grow meanwhile."""
     watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url, from_block=from_block)
     method = Method.SEND_TASK if send_only else Method.CREATE_TASK
     source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
@@ -112,6 +114,7 @@ async def load(
                 watch,
                 journal=journal,
                 late_limit_s=limits.late_limit_s,
+                rejected=rejected,
                 stats=stats,
                 on_counts=show,
             )

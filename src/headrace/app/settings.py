@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from headrace.app.environment_settings import EnvironmentSettings
 from headrace.core.errors import NeedsOperator
 from headrace.jobs.guard import interval_problems
 
@@ -160,12 +161,52 @@ class OperatorSettings(Section):
 
 
 class SettlementSettings(Section):
-    """When payments of compute jobs are claimed. What must hold between these is said by `jobs.guard`."""
+    """Payments of compute jobs: when they are claimed, and what is offered at which price. What must hold between
+    the times is said by `jobs.guard`."""
 
     payment_claim_interval_s: Seconds = 3600
     payment_claim_initial_delay_s: Annotated[float, Field(ge=0, le=86_400)] = 60
     claim_margin_s: Annotated[float, Field(ge=0, le=86_400)] = 300  # before expiry: then nothing is sent
     claim_duration_timeout_s: Annotated[int, Field(ge=60, le=31 * 86_400)] = 3600
+    lock_confirmations: Annotated[int, Field(ge=1, le=10_000)] = 1  # how deep a lock must be for its job to begin
+    lock_patience_s: Seconds = 600  # how long a lock may be on its way; then its job is over
+    withdraw_claims: bool = True  # to the lane's account; else they stay in the escrow
+    sweep_unknown_locks: bool = True  # cancel expired locks of our lanes that no job waits for
+    environments: list[EnvironmentSettings] = []
+
+    def interval_problems(self) -> list[str]:
+        return interval_problems(
+            payment_claim_interval_s=self.payment_claim_interval_s,
+            payment_claim_initial_delay_s=self.payment_claim_initial_delay_s,
+            claim_margin_s=self.claim_margin_s,
+            claim_duration_timeout_s=self.claim_duration_timeout_s,
+        )
+
+    @field_validator("environments")
+    @classmethod
+    def _ids_differ(cls, value: list[EnvironmentSettings]) -> list[EnvironmentSettings]:
+        ids = [environment.id for environment in value]
+        twice = sorted({id for id in ids if ids.count(id) > 1})
+        if twice:
+            raise ValueError(f"{', '.join(twice)} is there twice")
+        return value
+
+
+class ComputeSettings(Section):
+    """An engine for compute jobs of our own, for jobs of one environment. Jobs of others are run and reported by
+    engines elsewhere. What a job may declare at most: `*_max`; files are kept in memory while it runs."""
+
+    enabled: bool = False
+    environment: Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{1,200}$")] = "local"
+    results: Path = Path("results")
+    jobs_at_once: Annotated[int, Field(ge=1, le=64)] = 2
+    waiting_max: Count = 1000  # for a place; beyond it: try later
+    bubblewrap: Path | None = None  # default: the first of PATH, else the project's own .tools/bin/bwrap
+    unsandboxed: bool = False  # jobs read what their user may read, and reach the network
+    memory_mb_max: Annotated[int, Field(ge=32)] = 1024
+    disk_mb_max: Count = 256
+    output_mb_max: Count = 16
+    processes_max: Annotated[int, Field(ge=1, le=4096)] = 64
 
 
 class Settings(Section):
@@ -177,6 +218,7 @@ class Settings(Section):
     tasks: TaskSettings = TaskSettings()
     operators: OperatorSettings = OperatorSettings()
     settlement: SettlementSettings = SettlementSettings()
+    compute: ComputeSettings = ComputeSettings()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -187,7 +229,7 @@ class Settings(Section):
         ]
         if len(self.chains) > 1:
             problems.append("chains: one gateway serves one chain; run another gateway for the other")
-        problems += [f"settlement.{problem}" for problem in interval_problems(**self.settlement.model_dump())]
+        problems += [f"settlement.{problem}" for problem in self.settlement.interval_problems()]
         if problems:
             raise ValueError("\n".join(problems))
         return self
@@ -299,6 +341,12 @@ def _resolved(settings: Settings, folder: Path) -> Settings:
                 update={"control_socket": under(control) if (control := settings.gateway.control_socket) else None}
             ),
             "store": StoreSettings(path=under(settings.store.path)),
+            "compute": settings.compute.model_copy(
+                update={
+                    "results": under(settings.compute.results),
+                    "bubblewrap": under(program) if (program := settings.compute.bubblewrap) else None,
+                }
+            ),
             "tasks": settings.tasks.model_copy(
                 update={
                     "policies": under(settings.tasks.policies),

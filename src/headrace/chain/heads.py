@@ -3,7 +3,8 @@
 Owns      when to listen (WebSocket) and when to ask (HTTP): asks while the socket is down, and when it is silent.
 Promises  a head is yielded when it differs from the one before, also at the same or a lower height (a reorg).
           Trouble never ends the iteration; it is to be read in `trouble`. Cancelled or closed, it leaves no task.
-          Not promised: every block. Asking shows only the newest; who needs each block follows parent hashes.
+          Not promised: every block. Asking shows only the newest, and who was busy with one head for long hears
+          only the newest of those that came meanwhile; who needs each block follows parent hashes.
 Leaves    what a head means to `engine.watcher`.
 """
 
@@ -18,6 +19,7 @@ from headrace.core.ports import Clock, Node, NodeTrouble
 from headrace.core.words import Block, BlockNumber
 
 _DEAF_AFTER: Final = 2  # silences in a row that hid a new head
+_BEHIND_AFTER_S: Final = 0.5  # busy with one head for so long: others may be waiting behind it
 
 
 class Heads:
@@ -52,6 +54,7 @@ class Heads:
         self._last: Block | None = None
         self._unannounced: Block | None = None  # learned by asking; its announcement may be on its way
         self._hidden = 0  # silences in a row in which the chain had moved
+        self._behind = False  # whoever we tell took long over the last head
         self._node_trouble: str | None = None
 
     @property
@@ -85,7 +88,9 @@ class Heads:
                     block = await self._listen(line)
                 if block is not None:
                     self._last = block
+                    told_at = self._clock.now()
                     yield block
+                    self._behind = self._clock.now() - told_at >= _BEHIND_AFTER_S
                 if line is None:
                     await self._clock.sleep(self._poll_every_s)
                 elif line.socket is None:
@@ -124,7 +129,9 @@ class Heads:
     async def _hear(self, line: Line) -> object | None:
         """The next header, or None for silence. Raises SocketDown."""
         assert line.socket is not None
-        heard = asyncio.create_task(line.socket.next(), name="hear a new head")
+        # Old heads one by one would keep who is behind behind for ever, asking nodes about blocks long gone.
+        hearing = line.socket.newest() if self._behind else line.socket.next()
+        heard = asyncio.create_task(hearing, name="hear a new head")
         silence = asyncio.create_task(self._sleep(self._quiet_s), name="silence of new heads")
         try:
             await asyncio.wait({heard, silence}, return_when=asyncio.FIRST_COMPLETED)

@@ -80,6 +80,16 @@ class NewHeads:
             if isinstance(params, Mapping) and params.get("subscription") == self._subscription:
                 return params.get("result")
 
+    async def newest(self) -> object:
+        """Waits for a header, then goes on to the last of those that are there already. Raises SocketDown."""
+        header = await self.next()
+        while True:
+            try:
+                async with asyncio.timeout(0):  # only what is there at once
+                    header = await self.next()
+            except TimeoutError:
+                return header
+
     async def close(self) -> None:
         await self._connection.close()
 

@@ -30,6 +30,8 @@ class ItemGas:
     per_transaction: int
     guess_per_item: int
     tail: int
+    per_transaction_least: int | None = None
+    refunds: bool = False
     samples: deque[int] = field(default_factory=lambda: deque(maxlen=SAMPLES_KEPT))
 
     @property
@@ -55,7 +57,10 @@ class ItemGas:
     def learn(self, *, gas_used: int, sizes: Sequence[int]) -> None:
         """From a receipt of a batch in which every item did its work."""
         assert sizes
-        items = gas_used - self.per_transaction - sum(sizes) * GAS_PER_BYTE
+        least = self.per_transaction if self.per_transaction_least is None else self.per_transaction_least
+        # EIP-3529: at most a fifth of what was used comes back, and it had to be there until the end.
+        needed = -(-gas_used * 5 // 4) if self.refunds else gas_used
+        items = needed - least - sum(sizes) * GAS_PER_BYTE
         self.samples.append(max(items // len(sizes), 0))
 
     def starved(self) -> None:
@@ -77,6 +82,10 @@ class GasBook:
         if key not in self._forms:
             guess = workload.gas_guess(form)
             self._forms[key] = ItemGas(
-                per_transaction=guess.per_transaction, guess_per_item=guess.per_item, tail=guess.tail
+                per_transaction=guess.per_transaction,
+                guess_per_item=guess.per_item,
+                tail=guess.tail,
+                per_transaction_least=guess.per_transaction_least,
+                refunds=guess.refunds,
             )
         return self._forms[key]

@@ -9,12 +9,12 @@ mined there, and what is not sealed would let everything behind the gap wait for
 """
 
 import logging
-from collections.abc import Container
+from collections.abc import Container, Sequence
 from typing import Final
 
 from headrace.core import transaction as transactions
 from headrace.core.ports import Clock, Node, NonceUsed, Note, Signer, TransactionStore
-from headrace.core.words import BlockNumber, ChainId, Fees, Nonce
+from headrace.core.words import Attempt, BlockNumber, ChainId, Fees, Nonce
 from headrace.engine.trips import Trip
 
 log = logging.getLogger(__name__)
@@ -100,5 +100,14 @@ class Gaps:
             "chains.NAME.confirmations), or another chain; the same bytes are sent again"
         )
         log.error("lane 0x%s: %s", lane.hex(), self.undone)
-        for attempt in transactions.signed(transaction).attempts:
+        for attempt in _true_still(transaction):
             await self._node.send(attempt.raw)
+
+
+def _true_still(transaction: transactions.Transaction) -> Sequence[Attempt]:
+    """Attempts that make true again what was told of this nonce: where the batch had won, not the no-op that was
+    to replace it; where it was given up, not the batch."""
+    attempts = transactions.signed(transaction).attempts
+    won = transactions.mined_of(transaction)
+    purpose = attempts[-1].purpose if won is None else next(a for a in attempts if a.hash == won.winner).purpose
+    return [attempt for attempt in attempts if attempt.purpose is purpose]

@@ -2,7 +2,8 @@
 
 Owns      the questions (receipts, nonces, blocks) and their order; the answers become facts.
 Promises  a lost answer is NodeTrouble, never a fact; a missing receipt alone proves nothing.
-Leaves    the proof that a stranger has a nonce to `engine.strangers`, what follows from a fact to `core.transaction`.
+Leaves    the proof that a stranger has a nonce to `engine.strangers`; what follows from a fact to
+          `core.transaction`.
 """
 
 from headrace.core import transaction as transactions

@@ -4,6 +4,7 @@ Promises  nothing ends as already done or in conflict on a block that may still 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from headrace.core.operation import Ending, Operation, Return
@@ -44,6 +45,8 @@ class Judge:
         judgement = workload.judge(operation, revert, answers)
         if judgement.verdict in _SAYS_WHAT_THE_CHAIN_HAS:
             judgement = await self._once_final(workload, operation, judgement, head)
+        if judgement.needs_block is not None and await self._is_far(judgement.needs_block, head):
+            judgement = replace(judgement, costs_retry=True)
         return self._consequence(operation, judgement, revert, head)
 
     async def of_state(
@@ -96,18 +99,20 @@ class Judge:
             reason=judgement.reason,
             revert=revert,
             form=judgement.form,
-            costs_retry=judgement.costs_retry or self._is_far(judgement.needs_block, head),
+            costs_retry=judgement.costs_retry,
             too_late=judgement.too_late,
             now=self._clock.now(),
             head=head,
             policy=self._policy,
         )
 
-    def _is_far(self, needed: BlockNumber | None, head: BlockNumber) -> bool:
+    async def _is_far(self, needed: BlockNumber, head: BlockNumber) -> bool:
         """A reorg can leave the chain shorter than it was when an operation came, or its client knows a node that
         is ahead of ours: that passes, and costs nothing. What needs a block that neither explains was wrong from
-        the beginning."""
-        return needed is not None and needed > head + max(self._confirmations, BLOCKS_AHEAD)
+        the beginning. Raises NodeTrouble."""
+        ahead = max(self._confirmations, BLOCKS_AHEAD)
+        # Our own head may be old, after a time in which no node answered.
+        return needed > head + ahead and needed > (await self._node.head()).number + ahead
 
     async def _ask(self, questions: Sequence[Call], *, as_of: BlockNumber | None = None) -> list[bytes]:
         answers = []

@@ -128,6 +128,10 @@ class LaneRunner:
         """Whether a block could hold something of ours that we have not seen in one."""
         return self._trips.watched()
 
+    def mined_from(self) -> BlockNumber | None:
+        """The lowest block that has something of ours which is not settled."""
+        return self._trips.mined_from()
+
     def fees(self, block: Block) -> Fees:
         """What to offer for the coming block, under the ceiling."""
         return self._pricing.fees(block)

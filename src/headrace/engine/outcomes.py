@@ -19,6 +19,7 @@ from headrace.engine.trips import Trip
 
 # Heads. By then it is no passing trouble: a node keeps the state of some hundred blocks, and may be asked later.
 EXPLANATIONS_MISSED_MAX: Final = 3
+USED_UP_PERCENT: Final = 95  # of its gas limit; the EVM keeps a 64th at each depth of calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,9 @@ class Outcomes:
             reason = "its transaction reverted on a state that only its block had"
             return await self._from_state(trip, reason, head=head, costs_retry=True)
         failures = trip.workload.failures(revert, len(trip.operations))
-        if any(_ran_dry(own) for own in (failures or {0: revert}).values()):
+        # A call within may run dry and its caller put it in other words; the gas that was used tells.
+        used_up = mined.gas_used * 100 >= trip.in_flight.gas_limit * USED_UP_PERCENT
+        if used_up or any(_ran_dry(own) for own in (failures or {0: revert}).values()):
             self._starved(trip)
         if failures is None:
             # The contract refuses every batch, as the next simulation shows: nothing is sent until it is mended.

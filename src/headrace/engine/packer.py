@@ -54,6 +54,7 @@ class Packer:
         self._store, self._lane, self._simulator = store, lane, simulator
         self._workloads, self._room, self._clock = workloads, room, clock
         self._announce, self._policy, self._blocks = announce, policy, blocks
+        self._turns = 0  # flushes so far
         self._lead = Lead()
         self._woken = asyncio.Event()
         self._ready = 0  # a hint: the store knows
@@ -188,7 +189,7 @@ class Packer:
         try:
             self._poor = self._lane.priced_out(head) or await self._room.unfunded(head)
             if self._poor is None:
-                moved = [await self._flush_workload(workload, head) for workload in self._workloads]
+                moved = [await self._flush_workload(workload, head) for workload in self._in_turn()]
                 self._lead.took(self._clock.now() - started)
                 if any(moved):
                     self._failed = None
@@ -203,6 +204,13 @@ class Packer:
             self._failed_by(str(refused))
         # Nothing was lost and nothing can be done now. The next head, or the interval, tries again.
         self._ready, self._ready_since = 0, None
+
+    def _in_turn(self) -> Sequence[Workload]:
+        """Each flush begins with another workload: who floods the lane leaves every other its first choice of the
+        room in one flush of as many as there are workloads."""
+        self._turns += 1
+        first = self._turns % len(self._workloads)
+        return [*self._workloads[first:], *self._workloads[:first]]
 
     def _failed_by(self, reason: str) -> None:
         self._failed = (reason, self._clock.now())
@@ -289,7 +297,7 @@ class Packer:
                 endings.append(_expired(operation))
                 continue
             try:
-                self._room.saw_item(workload.size(operation))
+                self._room.saw_item(workload, operation.form, workload.size(operation))
                 if operation.form not in workload.forms:
                     raise ValueError(f"{workload.name} has no form {operation.form!r} here")
                 sound.append(operation)

@@ -5,10 +5,11 @@ Promises  an account is asked for its balance only when what is known is short; 
 Leaves    when to use the room to the packer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
-from headrace.core.gas import GasBook, ItemGas
+from headrace.core.gas import GasBook
 from headrace.core.operation import Operation
 from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
 from headrace.core.ports import Node, Workload
@@ -25,18 +26,12 @@ class ChainLimits:
     block_share: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MostPerForm:
-    """The operator's own bounds on a batch."""
-
-    create: int
-    respond: int
-
-    def of(self, form: str) -> int:
-        return self.create if form == "create" else self.respond
+ITEM_BYTES: Final = 1500  # until an operation of that form was seen
 
 
 class Room:
+    """`most`: the operator's own bounds on a batch, by form; others have only their workload's."""
+
     def __init__(
         self,
         *,
@@ -45,17 +40,17 @@ class Room:
         workloads: Sequence[Workload],
         gas_book: GasBook,
         limits: ChainLimits,
-        most: MostPerForm,
+        most: Mapping[str, int],
     ) -> None:
         self._node, self._lane, self._workloads = node, lane, workloads
         self._gas_book, self._limits, self._most = gas_book, limits, most
-        self._item_bytes = 1500  # of the newest operations: how large a full batch is
+        self._item_bytes: dict[tuple[str, str], int] = {}  # of the newest of a form: how large a full batch is
         self._balance_wei: int | None = None  # a lower bound, until asked again
 
     # ---- What the packer tells
 
-    def saw_item(self, size: int) -> None:
-        self._item_bytes = size
+    def saw_item(self, workload: Workload, form: str, size: int) -> None:
+        self._item_bytes[workload.name, form] = size
 
     def spend(self, wei: int) -> None:
         if self._balance_wei is not None:
@@ -74,8 +69,8 @@ class Room:
 
     def claim_most(self, workload: Workload) -> int:
         """No more than may fit now: what is claimed in vain is written twice."""
-        least_item = min(self._gas_book.of(workload, form).of_item(self._item_bytes) for form in workload.forms)
-        return min(self.full() * self._lane.free_transactions(), self.free_gas() // least_item + 1)
+        items = [self._gas_book.of(workload, f).of_item(self._bytes_of(workload, f)) for f in workload.forms]
+        return min(self._full(workload) * self._lane.free_transactions(), self.free_gas() // min(items) + 1)
 
     def pack(self, workload: Workload, form: str, operations: Sequence[Operation]) -> Packed:
         return pack(
@@ -92,7 +87,7 @@ class Room:
         )
 
     def _most_of(self, workload: Workload, form: str) -> int:
-        most = min(workload.most_per_transaction, self._most.of(form))
+        most = min(workload.most_per_transaction, self._most.get(form, workload.most_per_transaction))
         refused = self._lane.refusals.most(workload.name, form)
         return most if refused is None else min(most, refused)
 
@@ -112,31 +107,41 @@ class Room:
 
     def _least_gas(self) -> int:
         """Of a batch with one operation: less room than that is none."""
-        return min(book.of_batch([self._item_bytes]) for book in self._books())
+        return min(self._alone())
 
-    def _books(self) -> list[ItemGas]:
-        return [self._gas_book.of(w, f) for w in self._workloads for f in w.forms]
+    def _alone(self) -> list[int]:
+        """Gas of a batch with one operation, of each form."""
+        return [
+            self._gas_book.of(workload, form).of_batch([self._bytes_of(workload, form)])
+            for workload in self._workloads
+            for form in workload.forms
+        ]
+
+    def _bytes_of(self, workload: Workload, form: str) -> int:
+        return self._item_bytes.get((workload.name, form), ITEM_BYTES)
 
     def full(self) -> int:
-        """How many operations fill a transaction."""
+        """How many operations fill a transaction, of whichever workload needs the fewest."""
+        return min(self._full(workload) for workload in self._workloads)
+
+    def _full(self, workload: Workload) -> int:
         counts = []
-        for workload in self._workloads:
-            for form in workload.forms:
-                limits = Limits(
-                    gas_per_transaction=self._limits.gas_per_transaction,
-                    bytes_per_transaction=self._limits.bytes_per_transaction,
-                    operations_per_transaction=self._most_of(workload, form),
-                    transactions=1,
-                    gas_total=self._limits.gas_per_transaction,
-                )
-                gas = self._gas_book.of(workload, form)
-                counts.append(fits_about(gas=gas, item_bytes=self._item_bytes, limits=limits))
+        for form in workload.forms:
+            limits = Limits(
+                gas_per_transaction=self._limits.gas_per_transaction,
+                bytes_per_transaction=self._limits.bytes_per_transaction,
+                operations_per_transaction=self._most_of(workload, form),
+                transactions=1,
+                gas_total=self._limits.gas_per_transaction,
+            )
+            gas = self._gas_book.of(workload, form)
+            counts.append(fits_about(gas=gas, item_bytes=self._bytes_of(workload, form), limits=limits))
         return min(counts)
 
     def cramped(self, head: Block) -> str | None:
         """Why not even one operation may ever travel, if so."""
         share = int(head.gas_limit * self._limits.block_share)
-        need = max(book.of_batch([self._item_bytes]) for book in self._books())
+        need = max(self._alone())
         if need <= share:
             return None
         return f"one operation may need {need} gas, this lane's share of a block is {share}: raise block_share"
@@ -160,7 +165,7 @@ class Room:
             self._balance_wei = await self._node.balance(self._lane.address) - self._lane.wei_in_flight()
         if self._balance_wei >= need:
             return None
-        if self._affordable_gas() >= max(book.of_batch([self._item_bytes]) for book in self._books()):
+        if self._affordable_gas() >= max(self._alone()):
             return None
         return (
             f"the lane's account 0x{self._lane.address.hex()} has {self._balance_wei} wei, one transaction "

@@ -14,8 +14,8 @@ from headrace.core.transaction import Fact
 from headrace.core.words import Address, BlockNumber, Nonce
 from headrace.engine.trips import Trip, included
 
-# Every node keeps the states of 128 blocks. A nonce that was spent earlier, while we were down for long, is proven by
-# the oldest of these states; who spent it by receipts alone, which are in order for blocks so old.
+# Every node keeps the states of 128 blocks. That a nonce was spent earlier, while we were down for long, is proven
+# by the oldest of these states; who spent it by receipts alone, which are in order for blocks so old.
 STATES_KEPT: Final = 100
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from headrace.core.operation import Operation
 from headrace.core.ports import Seen, Workload
 from headrace.core.transaction import Included, InFlight, Mined, Taken, Transaction, mined_of, signed
-from headrace.core.words import Address, Nonce, Receipt
+from headrace.core.words import Address, BlockNumber, Nonce, Receipt
 
 
 @dataclass(slots=True)
@@ -73,6 +73,10 @@ class Trips(dict[Nonce, Trip]):
         """The most that what is not mined yet can cost."""
         undecided = [trip.in_flight for trip in self.undecided()]
         return sum(t.gas_asked * t.attempts[-1].fees.max_fee_wei for t in undecided)
+
+    def mined_from(self) -> BlockNumber | None:
+        """The lowest block that has one of them."""
+        return min((trip.mined.block for trip in self.values() if trip.mined is not None), default=None)
 
     def watched(self) -> bool:
         """Whether a block could hold something of ours that we have not seen in one."""

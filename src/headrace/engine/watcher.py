@@ -67,8 +67,8 @@ class Watcher:
         if self._canonical.get(head.number) == head.hash:
             return
         new = await self._new_blocks(head)
-        if self._oldest is None:
-            self._oldest = head.number
+        first = new[0].number
+        self._oldest = first if self._oldest is None else min(self._oldest, first)
         await self._tell_uncled(new)
         for block in new:
             await self._tell_receipts(block)
@@ -100,8 +100,10 @@ class Watcher:
 
     def _is_kept(self, number: BlockNumber) -> bool:
         # Not by what is in `_canonical`: a reorg may have emptied it, and then what replaced it could not be read.
+        # And down to what a lane found by asking, as at a start: its block may be older than our first head.
         assert self._newest is not None and self._oldest is not None
-        return number > self._newest - BLOCKS_KEPT and number >= self._oldest
+        ours = [mined for lane, _ in self._lanes if (mined := lane.mined_from()) is not None]
+        return number > self._newest - BLOCKS_KEPT and number >= min([self._oldest, *ours])
 
     async def _tell_uncled(self, new: Sequence[Block]) -> None:
         first = new[0].number

@@ -8,7 +8,7 @@ import json
 from hashlib import sha256
 from typing import Final
 
-from headrace.core.job import Job
+from headrace.core.job import Job, JobId
 from headrace.core.operation import Operation
 from headrace.core.ports.jobs import SettlementChange
 from headrace.core.settlement import AwaitingLock, Claiming, Due, Move
@@ -21,13 +21,23 @@ from headrace.workloads.escrow.payload import LOCK, LockKey, Payload
 _COMMITMENT: Final = "headrace.payment-claim.1"
 
 
+def lock_id(job: JobId) -> OperationId:
+    return OperationId(f"job/{job}/lock")
+
+
+def job_of(operation: OperationId) -> JobId | None:
+    """Whose lock or payment it is about; None: it is about no job."""
+    parts = operation.split("/")
+    return JobId(parts[1]) if len(parts) in (3, 4) and parts[0] == "job" else None
+
+
 def lock_order(job: Job, *, now: float, deadline: float | None = None) -> Operation:
     """Of a paid job that awaits its lock. `deadline` in unix seconds: the last moment to send it."""
     assert job.terms is not None and isinstance(job.settlement, AwaitingLock), job.id
     terms = job.terms
     key = LockKey(payee=terms.payee, payer=terms.payer, token=terms.token, job=number_on_chain(job.id))
     return operation_of(
-        id=OperationId(f"job/{job.id}/lock"),
+        id=lock_id(job.id),
         chain=terms.chain,
         kind=LOCK,
         payload=Payload(key=key, amount=terms.lock_amount, duration_s=terms.lock_duration_s),

@@ -65,10 +65,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A job, and why it is where it is in the plan."""
+    """A job, and why it is where it is in the plan. `passes`: it is left for what will be otherwise soon."""
 
     job: JobId
     reason: str
+    passes: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +96,7 @@ class _Ask:
 @dataclass(frozen=True, slots=True)
 class _Leave:
     reason: str
+    passes: bool = False
 
 
 _Choice = tuple[Move, Item] | _Look | _Ask | _Leave
@@ -114,8 +116,8 @@ def plan(jobs: Iterable[Job], locks: Locks, *, now: float, policy: ClaimPolicy) 
                 look.append(job.id)
             case _Ask(reason):
                 ask.append(Said(job.id, reason))
-            case _Leave(reason):
-                left.append(Said(job.id, reason))
+            case _Leave(reason, passes):
+                left.append(Said(job.id, reason, passes))
             case (move, item):
                 assert job.terms is not None
                 chosen.setdefault((job.terms.chain, job.terms.payee, move), []).append(item)
@@ -137,7 +139,8 @@ def _choose(
     lock = found[payee].get(_key(job.id, terms))
     if lock is None and job.lock is not None and read.block < job.lock.block:
         # A node that is behind knows of no lock yet, and of no end of it either.
-        return _Leave(f"its lock was read as of block {read.block}, and it is in block {job.lock.block}")
+        said = f"its lock was read as of block {read.block}, and it is in block {job.lock.block}"
+        return _Leave(said, passes=True)
     if lock is None:
         return _Look()
     if policy.is_expired(lock.expiry, now=now):

@@ -1,6 +1,6 @@
 """When the next claim run is due.
 
-Owns      the two reasons to run: it is time again, or a lock would expire before it is.
+Owns      the reasons to run: it is time again, a lock would expire before it is, the last run could not see all.
 Promises  a plain function of locks, runs and time. A lock that can still be claimed is given a run before it
           cannot; a run that left it behind is repeated, with a pause. What cannot be claimed hurries nobody.
 Leaves    what a run does to `jobs.planning`, that runs do not overlap to whoever runs them.
@@ -14,6 +14,7 @@ from typing import Final
 LEAD_S: Final = 120.0
 RETRY_PAUSE_S: Final = 30.0
 CLOCK_SLACK_S: Final = 30.0
+_DOUBLINGS_MAX: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +43,7 @@ class Because(Enum):
     STARTED = "the service has started"
     INTERVAL = "it is time again"
     EXPIRY = "a lock would expire before it is time again"
+    AGAIN = "the run before could not see all that it had to"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +54,12 @@ class NextRun:
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
+    """`missed`: how many runs in a row, up to this one, left payments because a node did not answer, or was
+    behind, or the lock was not final yet."""
+
     began_at: float
     ended_at: float
+    missed: int = 0
 
 
 def next_run(
@@ -66,6 +72,10 @@ def next_run(
     else:
         # From its beginning, so that runs do not drift; but one that takes longer than the interval ends first.
         regular = NextRun(max(last.began_at + policy.interval_s, last.ended_at), Because.INTERVAL)
+        if last.missed:
+            again_at = last.ended_at + policy.retry_pause_s * 2 ** min(last.missed - 1, _DOUBLINGS_MAX)
+            if again_at < regular.at:
+                regular = NextRun(again_at, Because.AGAIN)
     first = min((policy.send_before(e) for e in expiries if policy.send_before(e) > now), default=None)
     if first is None:
         return regular

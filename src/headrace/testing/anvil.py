@@ -95,6 +95,10 @@ class Anvil:
     async def set_nonce(self, account: Address, nonce: Nonce) -> None:
         await self.rpc.ask("anvil_setNonce", "0x" + account.hex(), hex(nonce))
 
+    async def skip(self, seconds: int) -> None:
+        """From the next block on, blocks are so much later."""
+        await self.rpc.ask("evm_increaseTime", seconds)
+
     async def set_block_gas_limit(self, gas: int) -> None:
         await self.rpc.ask("evm_setBlockGasLimit", hex(gas))
 
@@ -121,10 +125,13 @@ async def start_anvil(
     balance_ether: int = 10_000,
     mnemonic: str = MNEMONIC,
     base_fee_wei: int | None = None,
+    begins_at: int | None = None,
     log: Path | None = None,
 ) -> AsyncIterator[Anvil]:
     """Runs anvil until the block ends. `block_time_s`: seconds between blocks, 0 for a block per transaction, None
-    for blocks by `mine` only. `log`: a file for what anvil says of each request; without it it says nothing.
+    for blocks by `mine` only. `begins_at`: the first block's time in unix seconds (default: now); later blocks
+    keep that distance to the clock, until `skip`. `log`: a file for what anvil says of each request; without it
+    it says nothing.
 
     Raises AnvilMissing and AnvilFailed, both with what to do."""
     options = ["--port", "0", "--host", "127.0.0.1", "--color", "never", "--no-request-size-limit"]
@@ -136,6 +143,8 @@ async def start_anvil(
         options += ["--block-time", str(block_time_s)]
     if base_fee_wei is not None:
         options += ["--block-base-fee-per-gas", str(base_fee_wei)]
+    if begins_at is not None:
+        options += ["--timestamp", str(begins_at)]
     async with contextlib.AsyncExitStack() as stack:
         # Old states go to disk; anvil's own place for them is shared by all anvils and never emptied.
         states = stack.enter_context(tempfile.TemporaryDirectory(prefix="headrace-anvil-"))

@@ -53,6 +53,15 @@ def test_creation_and_response_are_kept_with_where_and_when_they_were_seen() -> 
     assert (record.blocks_seen, record.first_block, record.last_block) == (2, 5, 6)
 
 
+def test_each_canonical_block_is_kept_with_the_moment_it_was_seen() -> None:
+    record = ChainRecord()
+    record.add(content(5, seen_at_s=10.5))
+    undo = record.add(content(6, (created(IDS[0]),), seen_at_s=12.5))
+    assert record.block_seen_at_s == {5: 10.5, 6: 12.5}
+    record.take_back(undo, last_block=5)
+    assert record.block_seen_at_s == {5: 10.5}
+
+
 def test_a_task_that_is_created_twice_is_counted_twice_and_keeps_the_first_sighting() -> None:
     record = ChainRecord()
     record.add(content(1, (created(IDS[0]),)))
@@ -76,6 +85,10 @@ def test_failures_without_end_do_not_fill_the_memory() -> None:
     assert [failure.index for failure in record.tasks[IDS[0]].failures] == list(range(100 - FAILURES_KEPT, 100))
 
 
+def state_of(record: ChainRecord) -> tuple[object, ...]:
+    return record.tasks, record.transactions, record.blocks_seen, record.block_seen_at_s, record.last_block
+
+
 @given(st.lists(st.lists(st.lists(EVENTS, max_size=4), max_size=3), min_size=1, max_size=6), st.integers(0, 6))
 def test_taking_back_what_was_added_leaves_the_record_as_it_was(
     blocks: list[list[list[Event]]], keep: int
@@ -85,11 +98,11 @@ def test_taking_back_what_was_added_leaves_the_record_as_it_was(
     before = None
     for number, transactions in enumerate(blocks):
         if number == keep:
-            before = deepcopy((record.tasks, record.transactions, record.blocks_seen, record.last_block))
+            before = deepcopy(state_of(record))
         undos.append(record.add(content(number, *map(tuple, transactions))))
     if before is None:
         return
     for number in range(len(blocks) - 1, keep - 1, -1):
         record.take_back(undos[number], last_block=number - 1 if number else None)
-    assert (record.tasks, record.transactions, record.blocks_seen, record.last_block) == before
+    assert state_of(record) == before
     assert record.blocks_removed == len(blocks) - keep

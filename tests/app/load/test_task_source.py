@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from eth_abi.abi import decode, encode
@@ -52,6 +53,17 @@ def test_values_stay_within_what_the_client_is_meant_to_get() -> None:
     rich = PolicyClient(address=b"\x03" * 20, kind=Kind.REFUSED, value_wei=(10**21, 2 * 10**21))
     source = TaskSource([rich], chain_id=1)
     assert all(10**21 <= source.next().intent.value_wei <= 2 * 10**21 for _ in range(200))
+
+
+def test_any_so_many_tasks_in_a_row_have_exactly_one_of_a_spread_client() -> None:
+    source = TaskSource([GOOD, replace(POISON, every=25)], chain_id=1, seed=3)
+    poisoned = [source.next().kind is Kind.POISON for _ in range(1_000)]
+    assert {sum(poisoned[start : start + 25]) for start in range(976)} == {1}
+
+
+def test_a_source_whose_every_client_is_spread_is_refused() -> None:
+    with pytest.raises(ValueError, match="policy clients"):
+        TaskSource([replace(POISON, every=2)], chain_id=1)
 
 
 def test_a_source_without_clients_is_refused() -> None:

@@ -39,7 +39,7 @@ FIXED = {
     "InvalidNonSigner(uint256)": ((3,), Verdict.REJECTED),
     "InsufficientQuorumStake()": ((), Verdict.REJECTED),
     "InvalidBLSSignature()": ((), Verdict.REJECTED),
-    "InvalidReferenceBlocknumber()": ((), Verdict.REJECTED),
+    "InvalidReferenceBlocknumber()": ((), Verdict.WAIT),
     "NoOperatorsAt(uint32)": ((3,), Verdict.REJECTED),
     "BLS12381_PrecompileFailed(uint256)": ((15,), Verdict.RETRY),
     "InsufficientGasForItem(uint256,bytes32,uint256)": ((0, OTHER, 9), Verdict.MORE_GAS),

@@ -1,7 +1,8 @@
 """What the chain has shown so far: per task, per transaction. No I/O, no clock.
 
 Owns      adding a block's content and taking it back.
-Promises  `take_back(add(content))` leaves the record as it was; memory grows with tasks and transactions only.
+Promises  `take_back(add(content))` leaves the record as it was; memory grows with tasks and transactions,
+          and by one number for each block.
 Leaves    which blocks are canonical to `watch`, times to whoever calls.
 """
 
@@ -87,6 +88,7 @@ class TransactionSeen:
 class Undo:
     """What a block changed, for the day it is replaced."""
 
+    number: int
     tasks: tuple[tuple[bytes, TaskSeen | None], ...]  # values before, in the order of change
     transactions: tuple[bytes, ...]
     events: int
@@ -101,6 +103,8 @@ class ChainRecord:
     events_removed: int = 0
     first_block: int | None = None
     last_block: int | None = None
+    # When each canonical block was seen, by its number: also those without a transaction of ours.
+    block_seen_at_s: dict[int, float] = field(default_factory=dict)
 
     def add(self, content: BlockContent) -> Undo:
         """Takes in a block. Returns what `take_back` needs to undo it."""
@@ -132,11 +136,17 @@ class ChainRecord:
                 tasks=len(done),
                 failed_items=failed_items,
             )
+        self.block_seen_at_s[content.number] = content.seen_at_s
         self.blocks_seen += 1
         if self.first_block is None:
             self.first_block = content.number
         self.last_block = content.number
-        return Undo(tuple(before), tuple(transaction.hash for transaction in content.transactions), len(before))
+        return Undo(
+            number=content.number,
+            tasks=tuple(before),
+            transactions=tuple(transaction.hash for transaction in content.transactions),
+            events=len(before),
+        )
 
     def take_back(self, undo: Undo, *, last_block: int | None) -> None:
         """Forgets a block that is no longer canonical. Blocks are taken back newest first."""
@@ -147,6 +157,7 @@ class ChainRecord:
                 self.tasks[task_id] = seen
         for transaction in undo.transactions:
             self.transactions.pop(transaction, None)
+        self.block_seen_at_s.pop(undo.number, None)
         self.blocks_seen -= 1
         self.blocks_removed += 1
         self.events_removed += undo.events

@@ -2,21 +2,23 @@
 
 Owns      the loops, one for each kind, so that they overlap as they like; their seeded schedule.
 Promises  no block is replaced that ever had `confirmations` blocks (itself counted): what the gateway calls final
-          stays; a kind that could not be done is tried again, and counted only when done.
+          stays; a kind that could not be done is tried again, and counted only when done; each that was done is a
+          line in a file.
 Leaves    the controls to `testing.anvil`.
 """
 
 import asyncio
+import json
 import random
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import Final
+from typing import Final, TextIO
 
 import aiohttp
 
-from headrace.app.chaos.attempts import AttemptsSeen
-from headrace.app.chaos.heads import HeadView
+from headrace.app.chaos.heads import HeadView, check_links
 from headrace.testing.anvil import Anvil
 from headrace.testing.dealt_faults import Deck
 from headrace.testing.rpc_client import RpcRefused
@@ -25,8 +27,9 @@ GWEI: Final = 10**9
 DEPTHS: Final = (1, 2, 3, 4, 5)
 POOL_LOOK_S: Final = 0.1
 TRY_AGAIN_S: Final = 0.1
-PAUSE_S: Final = (1.5, 4.0)
-SPIKE_GWEI: Final = (20, 250)
+STILL_S: Final = 0.1
+PAUSE_S: Final = (1.5, 3.5)
+SPIKE_GWEI: Final = (20, 120)  # under the ceiling of 300, with room for replacements
 SPIKE_BLOCKS: Final = (2, 4)
 CALM_FEE_WEI: Final = GWEI
 
@@ -36,8 +39,10 @@ PAUSED: Final = "chain paused"
 ROLLED_BACK: Final = "chain rolled back"
 REVIVED: Final = "old attempt brought back"
 
-# Mean seconds between two of a kind in a full run.
-EVERY_S: Final = {"reorg": 4.0, "drop": 3.0, "spike": 16.0, "pause": 18.0}
+# Mean seconds between two of a kind in a run of a minute or more; in a shorter one they are closer together.
+FULL_S: Final = 60.0
+CLOSEST: Final = 0.35
+EVERY_S: Final = {"reorg": 6.0, "drop": 3.0, "spike": 20.0, "pause": 22.0}
 
 
 def reorg_of(depth: int) -> str:
@@ -57,23 +62,28 @@ class _Manner(Enum):
 
 
 class ChainTroubles:
-    """`seconds`: how long they will go on; a short run has them closer together. `counts` by kind."""
+    """`others` knows the other attempts at a transaction's nonce. `seconds`: how long the troubles will go on; in
+    a short run they are closer together. `counts` by kind."""
 
     def __init__(
         self,
         chain: Anvil,
         heads: HeadView,
-        attempts: AttemptsSeen,
+        others: Callable[[bytes], Awaitable[list[bytes]]],
         *,
         block_time_s: int,
         confirmations: int,
         seconds: float,
         seed: int,
+        log: TextIO,
     ) -> None:
-        self._chain, self._heads, self._attempts = chain, heads, attempts
+        self._chain, self._heads, self._others = chain, heads, others
         self._block_time_s, self._confirmations, self._seed = block_time_s, confirmations, seed
-        self._every_s = {kind: min(every_s, seconds * every_s / 60) for kind, every_s in EVERY_S.items()}
+        closer = min(max(seconds / FULL_S, CLOSEST), 1.0)
+        self._every_s = {kind: every_s * closer for kind, every_s in EVERY_S.items()}
         self.counts: Counter[str] = Counter()
+        self._log = log
+        self._mining = asyncio.Lock()  # whoever has it says whether anvil mines by itself
 
     async def run(self) -> None:
         """Until cancelled; then the chain runs on in peace."""
@@ -105,15 +115,35 @@ class ChainTroubles:
             if not planned:
                 planned.append((depths.deal(), manners.deal()))
             depth, manner = planned[0]
-            height = await self._heads.look()
-            if height - depth <= self._heads.highest - self._confirmations:
-                return False  # after a rollback the chain must grow first
-            await self._replace(depth, manner, height, chance)
+            async with self._mining:
+                height = await self._heads.look()
+                if height - depth <= self._heads.highest - self._confirmations:
+                    return False  # after a rollback the chain must grow first
+                await self._chain.pause()
+                try:
+                    height = await self._stand_still()
+                    await self._replace(depth, manner, height, chance)
+                    await check_links(self._chain, height - 2 * depth)
+                finally:
+                    await self._chain.resume(self._block_time_s)
             planned.pop()
-            self.counts[reorg_of(depth)] += 1
+            self._done(reorg_of(depth), manner=manner.name.lower(), height=height)
             return True
 
         return reorg
+
+    async def _stand_still(self) -> int:
+        """The height of a chain that nothing is added to.
+
+        A rollback while a block is being made loses blocks: the new one is put on top of those just taken away
+        (anvil 1.7.1). A pause does not wait for a block that is being made; one that we ask for comes after it."""
+        height = -1
+        while height != self._heads.height:
+            await self._chain.mine()
+            height = await self._heads.look()
+            await asyncio.sleep(STILL_S)
+            await self._heads.look()
+        return height
 
     async def _replace(self, depth: int, manner: _Manner, height: int, chance: random.Random) -> None:
         match manner:
@@ -122,10 +152,11 @@ class ChainTroubles:
             case _Manner.SHIFTED:
                 carried, revived = await self._carried(depth, height, chance)
                 await self._chain.reorg(depth, carried)
-                self.counts[REVIVED] += revived
+                if revived:
+                    self._done(REVIVED, transactions=revived)
             case _Manner.ROLLED_BACK:
                 await self._chain.roll_back(depth)
-                self.counts[ROLLED_BACK] += 1
+                self._done(ROLLED_BACK, depth=depth)
 
     async def _carried(
         self, depth: int, height: int, chance: random.Random
@@ -137,7 +168,7 @@ class ChainTroubles:
             block = await self._chain.rpc.ask("eth_getBlockByNumber", hex(height - depth + 1 + index), False)
             for hash_ in block["transactions"] if block is not None else ():
                 raw = bytes.fromhex((await self._chain.rpc.ask("eth_getRawTransactionByHash", hash_))[2:])
-                others = self._attempts.others(raw)
+                others = await self._others(raw)
                 if others:
                     raw = chance.choice(others)
                     revived += 1
@@ -154,28 +185,37 @@ class ChainTroubles:
             return False
         hash_ = self._chance(f"drop {self.counts[DROPPED]}").choice(sorted(waiting))
         gone = await self._chain.rpc.ask("anvil_dropTransaction", hash_) is not None
-        self.counts[DROPPED] += gone
+        if gone:
+            self._done(DROPPED, hash=hash_)
         return gone
 
     async def _spike(self) -> bool:
         chance = self._chance(f"spike {self.counts[SPIKE]}")
-        await self._chain.set_next_base_fee(chance.randint(*SPIKE_GWEI) * GWEI)
+        gwei = chance.randint(*SPIKE_GWEI)
+        await self._chain.set_next_base_fee(gwei * GWEI)
         until = self._heads.highest + chance.randint(*SPIKE_BLOCKS)
         while self._heads.highest < until:  # noqa: ASYNC110 - the chain sets the pace
             await asyncio.sleep(POOL_LOOK_S)
         await self._chain.set_next_base_fee(CALM_FEE_WEI)
-        self.counts[SPIKE] += 1
+        self._done(SPIKE, gwei=gwei)
         return True
 
     async def _pause(self) -> bool:
         chance = self._chance(f"pause {self.counts[PAUSED]}")
-        await self._chain.pause()
-        try:
-            await asyncio.sleep(chance.uniform(*PAUSE_S))
-        finally:
-            await self._chain.resume(self._block_time_s)
-        self.counts[PAUSED] += 1
+        seconds = chance.uniform(*PAUSE_S)
+        async with self._mining:
+            await self._chain.pause()
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                await self._chain.resume(self._block_time_s)
+        self._done(PAUSED, seconds=round(seconds, 1))
         return True
+
+    def _done(self, kind: str, **details: object) -> None:
+        self.counts[kind] += 1
+        self._log.write(json.dumps({"at": round(time.time(), 3), "trouble": kind, **details}) + "\n")
+        self._log.flush()
 
     def _chance(self, what: str) -> random.Random:
         return random.Random(f"{self._seed} {what}")  # noqa: S311 - repeatable on purpose

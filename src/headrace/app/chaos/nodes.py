@@ -1,7 +1,6 @@
 """The gateway's two nodes, both in trouble: one that fails in every way, one that fails less and lags behind.
 
-Owns      two strict proxies before one chain. They run in the process of the bench, not in their own: faults,
-          kills and counts follow from one seed in one place, and no protocol between them can fail too.
+Owns      two strict proxies before one chain, and which faults each of them deals.
 Promises  what was done to answers is counted by kind; all of it begins and ends by one word.
 """
 
@@ -15,7 +14,6 @@ from typing import Final
 from headrace.app.chaos.attempts import AttemptsSeen
 from headrace.app.chaos.heads import HeadView
 from headrace.app.demo.access import NodeAccess
-from headrace.testing.anvil import Anvil
 from headrace.testing.dealt_faults import DealtFaults, Deck
 from headrace.testing.lagging import Lagging
 from headrace.testing.proxy_answers import Done
@@ -46,7 +44,7 @@ class TroubledNodes:
     faults: tuple[DealtFaults, ...] = ()
     proxies: tuple[StrictProxy, ...] = ()
 
-    def trouble(self, on: bool) -> None:
+    def trouble(self, *, on: bool) -> None:
         for one in self.faults:
             one.calm = not on
 
@@ -59,7 +57,7 @@ class TroubledNodes:
 
 @asynccontextmanager
 async def open_troubled_nodes(
-    chain: Anvil, heads: HeadView, nodes: TroubledNodes, *, seed: int
+    upstream_http: str, upstream_ws: str, heads: HeadView, nodes: TroubledNodes, *, seed: int
 ) -> AsyncIterator[NodeAccess]:
     """Fills in `nodes`. No trouble before the load begins: contracts and gateway are set up in peace."""
     failing = DealtFaults(f"{seed} first", hang_s=HANG_S, undisturbed_sends=12, undisturbed_others=90)
@@ -67,17 +65,17 @@ async def open_troubled_nodes(
     lag = _Lag(heads, milder, seed)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(
-            start_strict_proxy(chain.http_url, chain.ws_url, faults=nodes.attempts.noting(failing))
+            start_strict_proxy(upstream_http, upstream_ws, faults=nodes.attempts.noting(failing))
         )
         second = await stack.enter_async_context(
             start_strict_proxy(
-                chain.http_url,
-                chain.ws_url,
+                upstream_http,
+                upstream_ws,
                 faults=nodes.attempts.noting(Lagging(milder, newest=lag.newest)),
             )
         )
         nodes.faults, nodes.proxies = (failing, milder), (first, second)
-        nodes.trouble(False)
+        nodes.trouble(on=False)
         yield NodeAccess(http=(first.http_url, second.http_url), ws=first.ws_url)
 
 

@@ -19,13 +19,13 @@ from headrace.app.bench.declaring import Say
 from headrace.app.chain_watch import read_all
 from headrace.app.chaos import chain_troubles
 from headrace.app.chaos.asking import ask_all
-from headrace.app.chaos.attempts import AttemptsSeen
 from headrace.app.chaos.chain_troubles import ChainTroubles
-from headrace.app.chaos.heads import HeadView
+from headrace.app.chaos.heads import HeadView, check_links, follow_heads
 from headrace.app.chaos.hearing import Hearing
 from headrace.app.chaos.judgement import Judgement, judge
 from headrace.app.chaos.kills import Kill, Kills, kill_moments
-from headrace.app.chaos.nodes import REQUEST_TIMEOUT_S, TroubledNodes, open_troubled_nodes
+from headrace.app.chaos.nodes import REQUEST_TIMEOUT_S
+from headrace.app.chaos.nodes_control import NodesControl, start_troubled_nodes
 from headrace.app.chaos.told import ToldBook
 from headrace.app.demo.access import NodeAccess
 from headrace.app.demo.run import REFUSED_PERCENT, DemoOptions, Stage, open_stage
@@ -47,9 +47,10 @@ CONFIRMATIONS: Final = 6
 RECEIPT_TIMEOUT_S: Final = 6  # short, so that spikes and drops lead to replacements within the run
 POISON_PERCENT: Final = 3.0
 GIVE_UP_S: Final = 120.0  # a request is asked again so long: kills and troubles take much of it
+PAUSE_MAX_S: Final = 6.0  # while the gateway is away, those who wait must not be its load when it comes back
 LIMITS: Final = Limits(on_time_s=60, late_limit_s=180)
 ENDINGS_WITHIN_S: Final = 120.0
-TROUBLE_AFTER_ANSWERS_S: Final = 40.0
+TROUBLE_AFTER_ANSWERS_MAX_S: Final = 40.0
 # Some of what is offered is refused by its policy, and that is no operation.
 OFFERED_MORE: Final = 1 / (1 - REFUSED_PERCENT / 100) * 1.02
 
@@ -88,20 +89,13 @@ class ChaosRun:
 
 async def run_chaos(options: ChaosOptions, *, base: Path, say: Say) -> ChaosRun:
     """Raises AnvilMissing, DidNotStart (a gateway that ends by itself, too), ChainNotSeen."""
-    nodes = TroubledNodes(AttemptsSeen())
-    heads: list[HeadView] = []
+    started: list[NodesControl] = []
 
     @asynccontextmanager
     async def access(chain: Anvil) -> AsyncIterator[NodeAccess]:
-        view = HeadView(chain)
-        heads.append(view)
-        looking = asyncio.create_task(view.run(), name="heads")
-        try:
-            async with open_troubled_nodes(chain, view, nodes, seed=options.seed) as found:
-                yield found
-        finally:
-            looking.cancel()
-            await asyncio.gather(looking, return_exceptions=True)
+        async with start_troubled_nodes(chain, seed=options.seed) as nodes:
+            started.append(nodes)
+            yield nodes.access
 
     demo = DemoOptions(
         profile=options.profile,
@@ -119,29 +113,23 @@ async def run_chaos(options: ChaosOptions, *, base: Path, say: Say) -> ChaosRun:
         "batch_submitter": {"receipt_timeout_s": RECEIPT_TIMEOUT_S},
     }
     try:
-        async with open_stage(demo, base=base, say=say, open_access=access, tuning=tuning) as stage:
-            return await _Chaos(options, stage, nodes, heads[0], say).run()
+        async with (
+            open_stage(demo, base=base, say=say, open_access=access, tuning=tuning) as stage,
+            follow_heads(stage.chain.rpc) as heads,
+        ):
+            return await _Chaos(options, stage, started[0], heads, say).run()
     except BaseExceptionGroup as group:
         raise innermost(group) from group
 
 
 class _Chaos:
     def __init__(
-        self, options: ChaosOptions, stage: Stage, nodes: TroubledNodes, heads: HeadView, say: Say
+        self, options: ChaosOptions, stage: Stage, nodes: NodesControl, heads: HeadView, say: Say
     ) -> None:
         self._options, self._stage, self._nodes, self._heads, self._say = options, stage, nodes, heads, say
         self._target = stage.target(batched=True)
         self._stats = ProcessStats(self._target.pids)
         self._kills = Kills(stage, started=lambda pid: self._stats.add("gateway", pid))
-        self._troubles = ChainTroubles(
-            stage.chain,
-            heads,
-            nodes.attempts,
-            block_time_s=BLOCK_TIME_S,
-            confirmations=CONFIRMATIONS,
-            seconds=options.seconds,
-            seed=options.seed,
-        )
         self._all_answered, self._all_landed = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> ChaosRun:
@@ -152,9 +140,21 @@ class _Chaos:
         with (
             Journal(folder / "journal.jsonl", durable=True) as journal,
             ToldBook(folder / "told.jsonl") as told,
+            (folder / "troubles.jsonl").open("w") as log,
         ):
-            loaded = await self._under_fire(journal, told, first_block)
-            chain = await read_all(self._stage.chain.http_url, self._target.contracts, first_block)
+            troubles = ChainTroubles(
+                self._stage.chain,
+                self._heads,
+                self._nodes.others,
+                block_time_s=BLOCK_TIME_S,
+                confirmations=CONFIRMATIONS,
+                seconds=options.seconds,
+                seed=options.seed,
+                log=log,
+            )
+            loaded = await self._under_fire(journal, told, troubles, first_block)
+        await check_links(self._stage.chain, first_block)
+        chain = await read_all(self._stage.chain.http_url, self._target.contracts, first_block)
         report = report_of(
             "bench",
             loaded,
@@ -171,11 +171,11 @@ class _Chaos:
             ),
             limits=LIMITS,
         )
-        done = self._troubles.counts
+        done = troubles.counts
         return ChaosRun(
             report=report,
             judgement=judge(journal, told, chain),
-            troubles=self._nodes.counts() | {kind: done[kind] for kind in chain_troubles.KINDS},
+            troubles=await self._nodes.counts() | {kind: done[kind] for kind in chain_troubles.KINDS},
             old_attempts_brought_back=done[chain_troubles.REVIVED],
             kills=self._kills.done,
             words=dict(told.words),
@@ -183,7 +183,9 @@ class _Chaos:
             folder=folder,
         )
 
-    async def _under_fire(self, journal: Journal, told: ToldBook, first_block: int) -> Loaded:
+    async def _under_fire(
+        self, journal: Journal, told: ToldBook, troubles: ChainTroubles, first_block: int
+    ) -> Loaded:
         options = self._options
         self._say(f"load: {options.profile.requests} tasks, {options.kills} kills, seed {options.seed}")
         hearing = Hearing(self._stage.gateway.url, journal, told)
@@ -192,7 +194,7 @@ class _Chaos:
             running = [
                 tasks.create_task(hearing.run(), name="hearing"),
                 tasks.create_task(self._kills.run(moments), name="kills"),
-                tasks.create_task(self._while_under_way(), name="troubles"),
+                tasks.create_task(self._while_under_way(troubles), name="troubles"),
             ]
             loaded = await load(
                 self._target,
@@ -202,8 +204,9 @@ class _Chaos:
                 limits=LIMITS,
                 stats=self._stats,
                 seed=options.seed,
-                patience=GatewayLimits(give_up_s=GIVE_UP_S),
+                patience=GatewayLimits(give_up_s=GIVE_UP_S, pause_max_s=PAUSE_MAX_S),
                 from_block=first_block,
+                rejected=told.without_effect,
                 on_counts=self._saw_counts,
             )
             self._all_answered.set()
@@ -217,19 +220,19 @@ class _Chaos:
         if counts.offered >= self._options.profile.requests and not counts.waiting:
             self._all_answered.set()
 
-    async def _while_under_way(self) -> None:
-        self._nodes.trouble(True)
+    async def _while_under_way(self, troubles: ChainTroubles) -> None:
+        await self._nodes.trouble(on=True)
         try:
             async with asyncio.TaskGroup() as tasks:
-                troubles = tasks.create_task(self._troubles.run(), name="chain troubles")
+                running = tasks.create_task(troubles.run(), name="chain troubles")
                 await self._all_answered.wait()
                 self._say("every request has its answer; troubles go on until all have landed")
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(TROUBLE_AFTER_ANSWERS_S):
+                    async with asyncio.timeout(min(self._options.seconds / 2, TROUBLE_AFTER_ANSWERS_MAX_S)):
                         await self._all_landed.wait()
-                troubles.cancel()
+                running.cancel()
         finally:
-            self._nodes.trouble(False)
+            await self._nodes.trouble(on=False)
         self._say("no trouble from here on")
 
     async def _ask_for_ends(self, journal: Journal, told: ToldBook) -> None:

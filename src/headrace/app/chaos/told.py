@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
+from headrace.app.report import WITH_EFFECT
+
 DONE: Final = "done"
 
 
@@ -37,6 +39,7 @@ class ToldBook:
         self._file: TextIO | None = None
         self._told: dict[str, list[Told]] = {}
         self.words: Counter[str] = Counter()
+        self.without_effect: set[str] = set()  # operations that ended so, by what was told last
 
     def hear(self, operation_id: str, told: Told, *, how: str) -> None:
         """`how` it came: pushed or asked. The same again is no news."""
@@ -57,6 +60,8 @@ class ToldBook:
         self._file.flush()
         words.append(told)
         self.words[told.word] += 1
+        if told.ends:
+            (self.without_effect.discard if told.outcome in WITH_EFFECT else self.without_effect.add)(operation_id)
 
     def about(self, operation_id: str) -> Sequence[Told]:
         return self._told.get(operation_id, ())

@@ -11,6 +11,7 @@ from headrace.app.cli.bench import bench
 from headrace.app.cli.demo import demo
 from headrace.app.cli.deploy import deploy
 from headrace.app.cli.inspect import inspect
+from headrace.app.cli.jobs import jobs
 from headrace.app.cli.lanes import lanes
 from headrace.app.cli.loadtest import loadtest
 from headrace.app.cli.operator import operator
@@ -33,11 +34,12 @@ def headrace() -> None:
     Run the gateway:                                     headrace serve --config headrace.toml
     What became of a task, and why:                      headrace inspect ID
     Take a key out of work, and back:                    headrace lanes
+    Start compute jobs, look after their payments:       headrace jobs
     Measure a claim of the README, in a checkout:        headrace bench
     """
 
 
-for command in (demo, serve, operator, deploy, loadtest, bench, status, inspect, lanes):
+for command in (demo, serve, operator, deploy, loadtest, bench, status, inspect, lanes, jobs):
     headrace.add_command(command)
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 import uvloop
+from click.core import ParameterSource
 
 from headrace.app.cli.options import LOAD_RANGE, FiniteRange, check_writable, json_option, write_json
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from headrace.app.report_shape import Report
 
 ON_TIME_SHARE = 0.99
+_OF_TASKS = ("rate", "seconds", "recording", "submitter", "poison", "on_time", "late_limit")
 
 
 @click.command()
@@ -24,7 +26,7 @@ ON_TIME_SHARE = 0.99
     type=click.Choice(["tasks", "settlement", "calls"]),
     default="tasks",
     show_default=True,
-    help="settlement, calls: not in this version.",
+    help="tasks: recorded on chain. settlement: compute jobs, paid from an escrow. calls: not in this version.",
 )
 @click.option("--rate", type=LOAD_RANGE, default=20.0, show_default=True, help="Tasks a second.")
 @click.option(
@@ -79,7 +81,14 @@ ON_TIME_SHARE = 0.99
     show_default=True,
     help="Seconds after the last request at which the run ends.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the tasks' contents.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of what the tasks, or jobs, are.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(20, 2000),
+    default=200,
+    show_default=True,
+    help="Of settlement: paid jobs; a tenth as many are free.",
+)
 @click.option("--serve", "serve", is_flag=True, help="Keep everything up after the report, until Ctrl-C.")
 @json_option
 @click.pass_context
@@ -96,25 +105,45 @@ def demo(
     on_time: float,
     late_limit: float,
     seed: int,
+    jobs: int,
     serve: bool,
     json_file: str | None,
 ) -> None:
     """Show the whole way of a task on this machine: a real chain, contracts, four operators, the gateway, load.
+    Or of compute jobs and their payments (--workload settlement): escrow, payers, sandboxed jobs, claim runs.
 
-    Exits 1 if fewer than 99 % of the valid tasks landed on time. Logs, settings and the store stay in
-    .headrace/latest, so that `headrace inspect ID` can tell any task's story afterwards.
+    Exits 1 if fewer than 99 % of the valid tasks landed on time; of settlement, unless every job is settled right
+    and the books balance. Logs, settings and the store stay in .headrace/latest, so that `headrace inspect ID` can
+    tell any task's story afterwards.
     """
     from headrace.app.demo.run import DemoOptions
     from headrace.app.load.profile import OpenLoop
     from headrace.app.report import Limits
 
-    if workload != "tasks":
-        raise click.BadParameter(f"this version demonstrates tasks, not {workload} yet", param_hint="--workload")
+    if workload == "calls":
+        raise click.BadParameter("this version demonstrates tasks and settlement", param_hint="--workload")
+    _check_fit(context, workload)
+    check_writable(json_file)
+    # As Ctrl-C: the processes are ended and the chain's folder is removed.
+    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    if workload == "settlement":
+        from headrace.app.cli.demo_settlement import run_settlement
+        from headrace.app.demo.settlement.stage import SettlementOptions, Size
+
+        settling = SettlementOptions(
+            size=Size(paid=jobs, free=max(jobs // 10, 2), payers=max(jobs // 8, 2)),
+            block_time_s=block_time,
+            gas_limit=gas_limit,
+            serve=serve,
+            seed=seed,
+        )
+        if not uvloop.run(run_settlement(settling, json_file, _say)):
+            context.exit(1)
+        return
     if recording == "committed":
         raise click.BadParameter("this version records combined or separate", param_hint="--recording")
     if submitter == "sequential" and recording == "combined":
         raise click.BadParameter("the sequential submitter records separately", param_hint="--recording")
-    check_writable(json_file)
     options = DemoOptions(
         profile=OpenLoop(rate_per_s=rate, seconds=seconds),
         block_time_s=block_time,
@@ -126,10 +155,17 @@ def demo(
         serve=serve,
         seed=seed,
     )
-    # As Ctrl-C: the processes are ended and the chain's folder is removed.
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     if not uvloop.run(_run(options, json_file)):
         context.exit(1)
+
+
+def _check_fit(context: click.Context, workload: str) -> None:
+    """An option that says nothing to this workload is a slip. Raises BadParameter."""
+    for name in ("jobs",) if workload == "tasks" else _OF_TASKS:
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            raise click.BadParameter(
+                f"says nothing to --workload {workload}", param_hint=f"--{name.replace('_', '-')}"
+            )
 
 
 async def _run(options: "DemoOptions", json_file: str | None) -> bool:
@@ -165,7 +201,7 @@ async def _play(stage: "Stage", options: "DemoOptions", json_file: str | None) -
     _show(report, problems, json_file)
     if report["ended"] == "all_landed":
         # So that the stories below have their ends: an outcome follows its block by the confirmations.
-        await until_final(stage, within_s=(CONFIRMATIONS + 2) * options.block_time_s)
+        await until_final(stage.scene, within_s=(CONFIRMATIONS + 2) * options.block_time_s)
     _say(f"any task's story: headrace inspect TASK_ID --config {stage.scene.settings}")
     if options.serve:
         _say(f"gateway {stage.gateway.url}/rpc, chain {stage.chain.http_url}; Ctrl-C ends it all")

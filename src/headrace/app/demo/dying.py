@@ -1,17 +1,35 @@
 """Notices that a part of a demo ended by itself: gateway, operator, proxy or chain."""
 
 import asyncio
-from typing import Final
+from collections.abc import Sequence
+from typing import Final, Protocol
 
 import psutil
 
+from headrace.app.demo.access import NodeAccess
 from headrace.app.demo.processes import Listening
-from headrace.app.demo.run import Stage
+from headrace.testing.anvil import Anvil
 
 LOOK_EVERY_S: Final = 0.5
 
 
-async def first_death(stage: Stage) -> str:
+class Parts(Protocol):
+    """What runs in a demo of any workload."""
+
+    @property
+    def chain(self) -> Anvil: ...
+
+    @property
+    def access(self) -> NodeAccess: ...
+
+    @property
+    def gateway(self) -> Listening: ...
+
+    @property
+    def operators(self) -> Sequence[Listening]: ...
+
+
+async def first_death(stage: Parts) -> str:
     """Waits for the first to end, and says which, in words."""
     parts = [_listening(part) for part in (stage.gateway, *stage.operators)]
     parts += [_process("the chain (anvil)", stage.chain.pid)]

@@ -180,10 +180,10 @@ async def open_stage(
         )
 
 
-async def until_final(stage: Stage, *, within_s: float) -> None:
+async def until_final(scene: Scene, *, within_s: float) -> None:
     """Waits until the gateway has written every outcome: it follows the chain by the confirmations. Gives up
     quietly after `within_s`."""
-    async with open_reader(stage.scene.store) as reader:
+    async with open_reader(scene.store) as reader:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 while await _under_way(reader):  # noqa: ASYNC110 - another process writes it

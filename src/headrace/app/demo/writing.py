@@ -31,7 +31,7 @@ def write_settings(
     tuning: Tuning,
 ) -> None:
     sections: dict[str, dict[str, Value]] = {
-        "gateway": {"port": _free_port()},
+        "gateway": {"port": free_port()},
         "store": {"path": "headrace.db"},
         "chains.local": {
             "chain_id": chain_id,
@@ -67,7 +67,7 @@ def _toml(value: Value) -> str:
             return str(value)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""Asks the gateway how operations ended that left no trace on chain: a rejected task never gets there.
+"""Asks the gateway how operations ended. Of those that left no trace on chain (a rejected task) nobody else knows.
 
 Leaves    what *did* happen on chain to `chain_watch`; this is only the gateway's word, and the report marks it so.
 """
@@ -18,10 +18,14 @@ OPERATIONS_PER_REQUEST: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class SaidEnding:
-    """What the gateway says: `outcome` as in its API, and the decoded name of the revert where it knows one."""
+    """What the gateway says: `outcome` as in its API, and the decoded name of the revert where it knows one.
+    `batched_at` and `ended_at` in unix seconds of its clock; `batch` is the one that it travelled in, if any."""
 
     outcome: str
     revert: str | None
+    batch: str | None = None
+    batched_at: float | None = None
+    ended_at: float | None = None
 
 
 class _Revert(msgspec.Struct):
@@ -29,9 +33,20 @@ class _Revert(msgspec.Struct):
     name: str | None = None
 
 
+class _Ride(msgspec.Struct):
+    batch_id: str | None = None
+
+
+class _Times(msgspec.Struct):
+    batched: float | None = None
+    done: float | None = None
+
+
 class _Operation(msgspec.Struct):
     outcome: str | None = None
     revert: _Revert | None = None
+    transaction: _Ride | None = None
+    times: _Times = msgspec.field(default_factory=_Times)
 
 
 async def ask_endings(
@@ -65,7 +80,13 @@ async def _ask(gateway: GatewayCalls, operation_ids: Collection[str]) -> Mapping
     except (aiohttp.ClientError, TimeoutError, OSError, msgspec.MsgspecError):
         return {}  # asked again until the time is up
     return {
-        id_: SaidEnding(operation.outcome, _name(operation.revert))
+        id_: SaidEnding(
+            operation.outcome,
+            _name(operation.revert),
+            batch=None if operation.transaction is None else operation.transaction.batch_id,
+            batched_at=operation.times.batched,
+            ended_at=operation.times.done,
+        )
         for id_, operation in operations.items()
         if operation.outcome is not None
     }

@@ -21,17 +21,18 @@ from headrace.app.load.replies import AskAgain, Method, read_reply
 from headrace.app.load.task_source import TaskWish
 
 FIRST_PAUSE_S: Final = 0.05
-PAUSE_MAX_S: Final = 2.0
 CONNECT_MAX_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLimits:
-    """`give_up_s` counts from the scheduled moment; `silence_max_s` is how long one try may go without a byte."""
+    """`give_up_s` counts from the scheduled moment; `silence_max_s` is how long one try may go without a byte;
+    `pause_max_s`: pauses between tries double up to it."""
 
     connections_max: int = 256
     give_up_s: float = 60.0
     silence_max_s: float = 35.0
+    pause_max_s: float = 2.0
     timeout_s: int = 30  # the `timeout` parameter of newt_createTask
 
 
@@ -109,11 +110,12 @@ class GatewayCalls:
             now_s = self._clock()
             if not isinstance(reply, AskAgain):
                 return Asked(reply, sent_at_s, now_s, attempts)
-            wait_s = reply.after_s if reply.after_s is not None else pause_s * self._chance.uniform(0.5, 1.0)
+            # Ever longer also where the gateway names a pause: it does not know how many of us wait.
+            wait_s = max(reply.after_s or 0.0, pause_s * self._chance.uniform(0.5, 1.0))
             if now_s + wait_s >= deadline_s:
                 return Asked(Unanswered(reply.reason), sent_at_s, None, attempts)
             await self._sleep(max(wait_s, 0.0))
-            pause_s = min(pause_s * 2, PAUSE_MAX_S)
+            pause_s = min(pause_s * 2, self._limits.pause_max_s)
 
     async def call(self, many: Mapping[str, Mapping[str, object]], method: str) -> Mapping[str, msgspec.Raw]:
         """One JSON-RPC batch of `method`: parameters by request id, results by request id (errors are left out).

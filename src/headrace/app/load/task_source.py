@@ -27,14 +27,20 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyClient:
-    """A contract under whose policy tasks are asked for. `value_wei`: least and most of its intents."""
+    """A contract under whose policy tasks are asked for. `value_wei`: least and most of its intents.
+
+    `every`: its tasks are no matter of chance and weight; each so-many-th task is one of its, so that any so many
+    in a row have exactly one.
+    """
 
     address: bytes
     kind: Kind = Kind.GOOD
     weight: float = 1.0
     value_wei: tuple[int, int] = (0, 5 * ETHER_WEI)
+    every: int | None = None
 
     def __post_init__(self) -> None:
+        assert self.every is None or self.every >= 2, f"every {self.every}: at least 2, so that others get a turn"
         assert len(self.address) == 20, "an address is 20 bytes"
         assert 0 <= self.value_wei[0] <= self.value_wei[1], self.value_wei
 
@@ -73,17 +79,20 @@ class TaskSource:
         seed: int = 0,
         quorum_threshold_percentage: int | None = None,
     ) -> None:
-        if not clients or sum(client.weight for client in clients) <= 0:
+        by_chance = [client for client in clients if client.every is None]
+        if not by_chance or sum(client.weight for client in by_chance) <= 0:
             raise ValueError("a task source needs policy clients with a weight above 0")
-        self._clients = tuple(clients)
-        self._weights = [client.weight for client in clients]
+        self._spread = [(client.every, client) for client in clients if client.every is not None]
+        self._clients = tuple(by_chance)
+        self._weights = [client.weight for client in by_chance]
         self._chain_id = chain_id
         self._threshold = quorum_threshold_percentage
         self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose, nothing here is a secret
         self._senders = [self._chance.randbytes(20) for _ in range(SENDERS)]
+        self._made = 0
 
     def next(self) -> TaskWish:
-        client = self._chance.choices(self._clients, self._weights)[0]
+        client = self._next_client()
         signature, selector, arguments = self._chance.choice(_CALLS)
         return TaskWish(
             kind=client.kind,
@@ -99,6 +108,16 @@ class TaskSource:
             intent_signature=self._chance.randbytes(SIGNATURE_BYTES),
             quorum_threshold_percentage=self._threshold,
         )
+
+    def _next_client(self) -> PolicyClient:
+        index = self._made
+        self._made += 1
+        for every, client in self._spread:
+            # In the middle of each so many, so that a short batch at the end of a load is as likely to have one as
+            # a short one at its start.
+            if index % every == every // 2:
+                return client
+        return self._chance.choices(self._clients, self._weights)[0]
 
 
 def _word(value: int | bytes) -> bytes:

@@ -41,11 +41,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GasGuess:
-    """Gas until something is learned. `tail` must be left when the last item starts (it is not spent)."""
+    """Gas until something is learned. `tail` must be left when the last item starts (it is not spent).
+    `per_transaction_least`: where what comes once per transaction differs much, only so much of a receipt is not
+    counted for its items, so that few of them teach too much rather than too little. `refunds`: its items clear
+    storage, so that a receipt shows up to a fifth less than the transaction had to have."""
 
     per_transaction: int
     per_item: int
     tail: int
+    per_transaction_least: int | None = None
+    refunds: bool = False
 
 
 @dataclass(frozen=True, slots=True)

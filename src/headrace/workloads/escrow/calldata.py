@@ -9,7 +9,8 @@ from typing import Final
 from eth_utils.crypto import keccak
 
 from headrace.chain.abi_codec import encode_values
-from headrace.workloads.escrow.payload import CANCEL, CLAIM, LOCK, RELEASE, WITHDRAW, LockKey, Payload
+from headrace.core.words import Address
+from headrace.workloads.escrow.payload import CANCEL, CLAIM, LOCK, NOBODY, RELEASE, WITHDRAW, LockKey, Payload
 
 _CREATE_LOCKS: Final = ("uint256[]", "address[]", "address[]", "uint256[]", "uint256[]")
 _CLAIM_LOCKS: Final = ("uint256[]", "address[]", "address[]", "uint256[]", "bytes[]")
@@ -32,6 +33,8 @@ SELECTOR: Final = {
 }
 GET_LOCKS: Final = _selector("getLocks", ("address", "address", "address"))
 GET_USER_FUNDS: Final = _selector("getUserFunds", ("address", "address"))
+GET_AUTHORIZATIONS: Final = _selector("getAuthorizations", ("address", "address", "address"))
+DECIMALS: Final = _selector("decimals", ())  # of the token's contract
 
 # Words that one item adds: its arguments, and for a claim its proof's offset, length and content.
 _ITEM_WORDS: Final = {LOCK: 5, CLAIM: 4, RELEASE: 4, CANCEL: 4, WITHDRAW: 2}
@@ -65,8 +68,17 @@ def get_locks(key: LockKey) -> bytes:
     return GET_LOCKS + encode_values(["address"] * 3, [key.token, key.payer, key.payee])
 
 
-def get_user_funds(key: LockKey) -> bytes:
-    return GET_USER_FUNDS + encode_values(["address"] * 2, [key.payee, key.token])
+def get_locks_of(payee: Address) -> bytes:
+    """All of them."""
+    return GET_LOCKS + encode_values(["address"] * 3, [NOBODY, NOBODY, payee])
+
+
+def get_user_funds(user: Address, token: Address) -> bytes:
+    return GET_USER_FUNDS + encode_values(["address"] * 2, [user, token])
+
+
+def get_authorizations(token: Address, *, payer: Address, payee: Address) -> bytes:
+    return GET_AUTHORIZATIONS + encode_values(["address"] * 3, [token, payer, payee])
 
 
 def _call(form: str, types: Sequence[str], *arguments: Sequence[object]) -> bytes:

@@ -4,7 +4,7 @@ Owns      the layout of Lock, Claimed, Canceled and Withdraw.
 Promises  an event is read only from the escrow's own address; what is not laid out as described is no event.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ LOCK_TOPIC: Final = keccak(text="Lock(address,address,uint256,uint256,uint256,ad
 CLAIMED_TOPIC: Final = keccak(text="Claimed(address,uint256,address,address,uint256,bytes)")
 CANCELED_TOPIC: Final = keccak(text="Canceled(address,uint256,address,address,uint256)")
 WITHDRAW_TOPIC: Final = keccak(text="Withdraw(address,address,uint256)")
+TRANSFER_TOPIC: Final = keccak(text="Transfer(address,address,uint256)")  # of a token
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,21 @@ def read_events(logs: Iterable[Log], *, escrow: Address) -> EscrowEvents:
             except Undecodable:
                 continue  # somebody else's event under the same topic
     return events
+
+
+def earned_in(logs: Sequence[Log], *, escrow: Address, payee: Address) -> dict[Address, int]:
+    """What a payee has more in the escrow after a transaction, by token: what it claimed, less whatever left the
+    escrow by the same transaction (the collector's fee; a payout, where it was claimed and withdrawn at once).
+    Exact for a transaction of the payee that claims; tokens without gain are left out."""
+    earned: dict[Address, int] = {}
+    for key, claimed in read_events(logs, escrow=escrow).claimed.items():
+        if key.payee == payee:
+            earned[key.token] = earned.get(key.token, 0) + claimed.amount
+    for log in logs:
+        is_transfer = len(log.topics) == 3 and log.topics[0] == TRANSFER_TOPIC and len(log.data) == 32
+        if is_transfer and log.address in earned and _address(log.topics[1]) == escrow:
+            earned[log.address] -= int.from_bytes(log.data, "big")
+    return {token: amount for token, amount in earned.items() if amount > 0}
 
 
 def _add(events: EscrowEvents, log: Log) -> None:

@@ -49,6 +49,33 @@ def available_funds(answer: bytes) -> int:
     return int(available)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What a payer allows a payee, in one token: amounts in its smallest unit, how long one lock may last, how
+    many there may be at once; and what of that is taken."""
+
+    locked_max: int
+    locked_now: int
+    lock_seconds_max: int
+    locks_max: int
+    locks_now: int
+
+
+def authorization(answer: bytes, *, payee: Address) -> Authorization | None:
+    """What `getAuthorizations` answered. None: there is none for this payee. Raises Undecodable."""
+    (found,) = decode_values(["(address,uint256,uint256,uint256,uint256,uint256)[]"], answer)
+    for who, locked_max, locked_now, lock_seconds_max, locks_max, locks_now in found:
+        if who == payee:
+            return Authorization(
+                locked_max=locked_max,
+                locked_now=locked_now,
+                lock_seconds_max=lock_seconds_max,
+                locks_max=locks_max,
+                locks_now=locks_now,
+            )
+    return None
+
+
 def _lock(words: bytes, payee: Address) -> LiveLock:
     job, payer, amount, expiry, token, *_start = _split(words)
     key = LockKey(payee=payee, payer=Address(payer[12:]), token=Address(token[12:]), job=_whole(job))

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from headrace.core.errors import FixTheRequest
 from headrace.core.operation import Operation
-from headrace.core.words import Address, ChainId, OperationId
+from headrace.core.words import Address, ChainId, OperationId, TxHash
 from headrace.workloads.escrow.payload import CLAIM, KINDS, LOCK, NOBODY, UINT256_MAX, WITHDRAW, LockKey, Payload
 from headrace.workloads.escrow.workload import NAME
 
@@ -43,8 +43,10 @@ def operation_of(
     )
 
 
-def withdrawal(payee: Address, token: Address, amount: int) -> Payload:
-    return Payload(key=LockKey(payee=payee, payer=NOBODY, token=token, job=0), amount=amount)
+def withdrawal(payee: Address, token: Address, amount: int, *, earned_in: TxHash) -> Payload:
+    """Of what one transaction earned. Two of them are two wishes, whatever else they have in common."""
+    number = int.from_bytes(earned_in, "big")
+    return Payload(key=LockKey(payee=payee, payer=NOBODY, token=token, job=number), amount=amount)
 
 
 def _check(kind: str, payload: Payload) -> None:

@@ -48,7 +48,8 @@ class LockKey:
 class Payload:
     """`amount` in the token's smallest unit: locked, claimed (0: a release) or withdrawn; of no meaning for a
     cancel. `duration_s` of a lock, from the block it is mined in. `proof` of a claim: 32 bytes that commit to the
-    job's record, or none. A withdrawal is about no job: `key.payer` is NOBODY, `key.job` 0."""
+    job's record, or none. A withdrawal is about no job: `key.payer` is NOBODY, `key.job` the hash of
+    the transaction that earned it."""
 
     key: LockKey
     amount: int = 0

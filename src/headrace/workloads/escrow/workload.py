@@ -23,7 +23,9 @@ NAME: Final = "escrow"
 # Without their calldata, before refunds. Measured on anvil osaka (2026-11-22, batches of 50 to 250): enough for a
 # contract that scans its locks, too; from then on receipts teach, and Escrow.sol needs a third of it.
 ITEM_GAS: Final = {CLAIM: 66_000, RELEASE: 66_000, CANCEL: 70_000, LOCK: 230_000, WITHDRAW: 60_000}
-OVERHEAD_GAS: Final = 60_000
+# The fee's transfer to a collector that never had the token, the router, the payee's first account. Often a third.
+OVERHEAD_GAS: Final = 220_000
+OVERHEAD_GAS_LEAST: Final = 21_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,13 @@ class Escrow:
         return calldata.item_bytes(operation.form, Payload.unpack(operation.payload))
 
     def gas_guess(self, form: str) -> GasGuess:
-        return GasGuess(per_transaction=OVERHEAD_GAS, per_item=ITEM_GAS[form], tail=0)
+        return GasGuess(
+            per_transaction=OVERHEAD_GAS,
+            per_item=ITEM_GAS[form],
+            tail=0,
+            per_transaction_least=OVERHEAD_GAS_LEAST,
+            refunds=form in (CLAIM, RELEASE, CANCEL),
+        )
 
     def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
         """The escrow names no item."""
@@ -87,7 +95,7 @@ class Escrow:
     def probe(self, operation: Operation) -> Sequence[Call]:
         payload = Payload.unpack(operation.payload)
         if operation.form == WITHDRAW:
-            return [Call(self._contract.address, calldata.get_user_funds(payload.key))]
+            return [Call(self._contract.address, calldata.get_user_funds(payload.key.payee, payload.key.token))]
         return [self._locks(payload)]
 
     def probed(self, operation: Operation, answers: Sequence[bytes]) -> Seen | Judgement:

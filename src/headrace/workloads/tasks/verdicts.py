@@ -101,6 +101,7 @@ TABLE: Final[Mapping[str, Row]] = {
     "TaskMismatch(bytes32,bytes32)": _mismatch,
     # Time and gas
     "TaskCreatedBlockInFuture()": _ahead,
+    "InvalidReferenceBlocknumber()": _ahead,  # a response is asked in a block of a node that lags
     "TaskCreatedBlockTooOld()": _always(Verdict.REJECTED, "the task's creation window is over", too_late=True),
     "TaskResponseTooLate(uint32,uint32,uint32)": _always(
         Verdict.REJECTED, "the task's response window is over", too_late=True
@@ -118,7 +119,6 @@ TABLE: Final[Mapping[str, Row]] = {
     "InvalidQuorumNumbers(bytes)": _always(Verdict.REJECTED, "there is no such quorum"),
     "InvalidQuorumThreshold(uint32)": _always(Verdict.REJECTED, "the quorum threshold is out of range"),
     "InvalidTaskCreatedBlock()": _always(Verdict.REJECTED, "the task has no reference block"),
-    "InvalidReferenceBlocknumber()": _always(Verdict.REJECTED, "the reference block is not in the past"),
     "InvalidPolicyClient()": _always(Verdict.REJECTED, "the policy client is the zero address"),
     "InterfaceNotSupported()": _always(Verdict.REJECTED, "the policy client is a contract but no policy client"),
     "PolicyMismatch(bytes32,bytes32)": _always(Verdict.REJECTED, "the policy client has another policy now"),

@@ -1,0 +1,139 @@
+"""What became of payments whose operation has ended, by what the chain shows.
+
+Owns      the reading of the final receipt, and of the logs where the receipt does not tell.
+Promises  a payment is settled only by its own event in a final block; what was earned is asked for before the
+          payment counts as settled, so that neither is lost between the two. Doing it twice is doing it once.
+Leaves    when to look to `jobs.following`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from headrace.core.job import Job, JobId
+from headrace.core.operation import Account, Ride
+from headrace.core.ports import Clock, NodeTrouble
+from headrace.core.ports.jobs import JobStore, SettlementChange
+from headrace.core.settlement import Canceled, Claimed, Due, Proof, as_seen
+from headrace.core.words import BlockNumber, Outcome, Receipt, TxHash
+from headrace.jobs.escrow_reader import EscrowReader
+from headrace.jobs.lock_ends import End, LockEnds, key_of
+from headrace.jobs.looking import after_looking
+from headrace.jobs.planning import Unread
+from headrace.jobs.withdrawing import Withdrawing
+from headrace.workloads.escrow.events import EscrowEvents, read_events
+
+# Operations that ended so have left the lock as it was.
+WITHOUT_EFFECT = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.CANCELLED})
+
+Ended = tuple[Job, Account]
+
+
+class Proving:
+    def __init__(
+        self, *, store: JobStore, reader: EscrowReader, ends: LockEnds, withdrawing: Withdrawing, clock: Clock
+    ) -> None:
+        self._store, self._reader, self._ends = store, reader, ends
+        self._withdrawing, self._clock = withdrawing, clock
+
+    async def settle(self, ended: Sequence[Ended]) -> Mapping[JobId, SettlementChange]:
+        """Of jobs that are Claiming, each with the account of its operation, which is done. Answers with the
+        changes that were written. Raises NodeTrouble, TryLater: then none was."""
+        shown = await self._shown(ended)
+        changes: list[SettlementChange] = []
+        gone: list[Job] = []
+        for job, account in ended:
+            end = shown.get(job.id)
+            if end is not None:
+                changes.append(SettlementChange(job=job.id, before=job.settlement, after=end))
+            elif account.outcome in WITHOUT_EFFECT:
+                assert account.outcome is not None
+                changes.append(_due_again(job, f"{account.outcome.value}: {account.reason}"))
+            else:
+                gone.append(job)
+        changes += await self._where_they_are(gone)
+        return await self.save(changes, {job.id: job for job, _ in ended})
+
+    async def look(self, jobs: Sequence[Job], *, up_to: BlockNumber) -> list[SettlementChange]:
+        """By the logs, of jobs whose lock is not there as of that final block. Raises NodeTrouble."""
+        if not jobs:
+            return []
+        ends = await self._ends.of(jobs, up_to=up_to)
+        return [after_looking(job, ends.get(job.id), up_to=up_to) for job in jobs]
+
+    async def save(
+        self, changes: Sequence[SettlementChange], jobs: Mapping[JobId, Job]
+    ) -> Mapping[JobId, SettlementChange]:
+        """Asks for the withdrawal of what was earned, then writes. Raises NodeTrouble, TryLater."""
+        earned = {
+            (change.after.proof.transaction, terms.payee)
+            for change in changes
+            if isinstance(change.after, Claimed) and (terms := jobs[change.job].terms) is not None
+        }
+        now = self._clock.now()
+        for transaction, payee in sorted(earned):
+            await self._withdrawing.of(await self._receipt(transaction), payee, now=now)
+        written = set(await self._store.change_settlements(changes, now=now))
+        return {change.job: change for change in changes if change.job in written}
+
+    async def _where_they_are(self, jobs: Sequence[Job]) -> list[SettlementChange]:
+        """Of jobs whose operation says that the lock is gone, or that somebody was faster."""
+        if not jobs:
+            return []
+        up_to = await self._reader.final_block()
+        changes: list[SettlementChange] = []
+        gone: list[Job] = []
+        for payee in {job.terms.payee for job in jobs if job.terms is not None}:
+            locks = await self._reader.locks(payee, as_of=up_to)
+            if isinstance(locks, Unread):
+                raise NodeTrouble(locks.reason)
+            alive = {lock.key for lock in locks.locks}
+            for job in (j for j in jobs if j.terms is not None and j.terms.payee == payee):
+                if key_of(job) in alive:
+                    changes.append(_due_again(job, "its lock is still there"))
+                elif job.lock is None or job.lock.block > up_to:
+                    changes.append(_due_again(job, f"its lock is not final: the final block is {up_to}"))
+                else:
+                    gone.append(job)
+        return changes + await self.look(gone, up_to=up_to)
+
+    async def _shown(self, ended: Sequence[Ended]) -> Mapping[JobId, End]:
+        """What the operations' own transactions show, read by the hash of their final block."""
+        riding = [
+            (job, account.ride, account.ride.block_hash)
+            for job, account in ended
+            if account.ride is not None and account.ride.block_hash is not None
+        ]
+        events: dict[TxHash, EscrowEvents] = {}
+        for block in {block for _, _, block in riding}:
+            receipts = await self._reader.node.receipts(block)
+            if receipts is None:
+                raise NodeTrouble(f"block 0x{block.hex()} is final, and the node does not know it (yet)")
+            wanted = {ride.hash for _, ride, of in riding if of == block}
+            for receipt in receipts:
+                if receipt.transaction in wanted:
+                    events[receipt.transaction] = read_events(receipt.logs, escrow=self._reader.escrow)
+        found: dict[JobId, End] = {}
+        for job, ride, _ in riding:
+            end = _end(job, ride, events.get(ride.hash))
+            if end is not None:
+                found[job.id] = end
+        return found
+
+    async def _receipt(self, transaction: TxHash) -> Receipt:
+        receipt = await self._reader.node.receipt(transaction)
+        if receipt is None:
+            raise NodeTrouble(f"transaction 0x{transaction.hex()} is final, and the node has no receipt of it")
+        return receipt
+
+
+def _end(job: Job, ride: Ride, events: EscrowEvents | None) -> End | None:
+    key = key_of(job)
+    if events is None or ride.block is None:
+        return None
+    proof = Proof(ride.hash, ride.block)
+    if (claimed := events.claimed.get(key)) is not None:
+        return as_seen(claimed.amount, proof)
+    return Canceled(proof) if key in events.canceled else None
+
+
+def _due_again(job: Job, reason: str) -> SettlementChange:
+    return SettlementChange(job=job.id, before=job.settlement, after=Due(reason))
