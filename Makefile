@@ -76,6 +76,6 @@ node_modules/.installed: package.json package-lock.json
 	@touch $@
 
 # What shuts in compute jobs. Not fatal: without it the gateway refuses to start jobs, and everything else works.
-.tools/.bubblewrap: bubblewrap.sh
+.tools/.bubblewrap: requirements/bubblewrap.sh
 	@mkdir -p .tools/bin
-	@sh bubblewrap.sh && touch $@ || true
+	@sh requirements/bubblewrap.sh && touch $@ || true

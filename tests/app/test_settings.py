@@ -52,7 +52,7 @@ def test_the_example_of_the_documentation_is_accepted(tmp_path):
 def test_every_key_is_documented():
     document = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text()
     sections = {name: field.annotation for name, field in Settings.model_fields.items()}
-    for name in ("gateway", "store", "batch_submitter", "tasks", "operators", "settlement"):
+    for name in ("gateway", "store", "batch_submitter", "tasks", "operators", "settlement", "compute"):
         for key in sections[name].model_fields:
             assert f"`{key}`" in document or f"[[{name}.{key}]]" in document, f"{name}.{key}"
 

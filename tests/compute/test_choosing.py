@@ -108,7 +108,7 @@ async def test_the_settings_make_an_engine(house: House, tmp_path: Path) -> None
             "settlement": {"environments": [{"id": "big", "free_max_duration_s": 60}]},
         }
     )
-    engine = await open_compute(settings, house.desk, house.clock)
+    engine = await open_compute(settings, house.store, house.clock)
     assert engine.environment == "big"
     engine.check(GOOD, max_duration_s=60)
     with pytest.raises(FixTheRequest, match="a whole number from 32 to 99"):

@@ -30,7 +30,8 @@ from headrace.core.job import JobStatus
 async def main():
     confinement = NoWalls() if sys.argv[2] == "none" else None
     async with open_house(Path(sys.argv[1]), confinement=confinement) as house, house.running():
-        await house.start("a", {"command": ["python3", "-c", "import time; time.sleep(3600)", sys.argv[3]]}, paid=True)
+        command = ["python3", "-c", "import time; time.sleep(3600)", sys.argv[3]]
+        await house.start("a", {"command": command}, paid=True)
         await house.desk.reported("a", JobStatus.RUNNING_ALGORITHM, times=3)
         print("runs", flush=True)
         await asyncio.Event().wait()

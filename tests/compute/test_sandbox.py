@@ -183,6 +183,37 @@ print(json.dumps({
     assert answers["memory"] == "PermissionError"
 
 
+async def test_a_job_cannot_ask_the_kernel_for_what_holes_are_reached_by(house: House) -> None:
+    answers = await ask(
+        house,
+        """
+import ctypes, platform, subprocess, threading
+libc = ctypes.CDLL(None, use_errno=True)
+numbers = {"x86_64": (272, 56, 101, 321), "aarch64": (97, 220, 117, 280)}[platform.machine()]
+new_user, io_uring, clone3 = 0x10000000, 425, 435
+def call(*arguments):
+    if libc.syscall(*(ctypes.c_long(a) for a in arguments)) >= 0: return "done"
+    return os.strerror(ctypes.get_errno())
+unshare, clone, ptrace, bpf = numbers
+thread = threading.Thread(target=lambda: None)
+thread.start()
+print(json.dumps({
+    "unshare": call(unshare, new_user), "clone": call(clone, new_user | 17, 0, 0, 0, 0), "ptrace": call(ptrace, 0),
+    "bpf": call(bpf, 0, 0, 0), "io_uring": call(io_uring, 1, 0), "clone3": call(clone3, 0, 0),
+    "program": subprocess.run(["unshare", "-r", "true"], capture_output=True).returncode != 0,
+    "threads": thread.join() is None, "processes": subprocess.run(["true"]).returncode,
+}))""",
+    )
+    no = "Operation not permitted"
+    assert answers == {
+        **dict.fromkeys(("unshare", "clone", "ptrace", "bpf", "io_uring"), no),
+        "clone3": "Function not implemented",
+        "program": True,
+        "threads": True,
+        "processes": 0,
+    }
+
+
 async def test_a_fork_bomb_is_bounded_and_leaves_nothing(house: House, tmp_path: Path) -> None:
     job = await run(
         house,
@@ -221,6 +252,21 @@ async def test_memory_is_counted_over_all_processes_of_a_job(house: House) -> No
         house, "for _ in range(3):\n    os.fork()\nhog = b'x' * (20 << 20)\ntime.sleep(3600)", memory_mb=96
     )
     assert job.result is not None and job.result.out_of_memory
+
+
+async def test_memory_that_processes_share_counts_once(house: House) -> None:
+    python = """
+big = b'x' * (60 << 20)
+children = []
+for _ in range(3):
+    if (child := os.fork()) == 0:
+        time.sleep(0.5)
+        os._exit(0)
+    children.append(child)
+for child in children:
+    os.waitpid(child, 0)"""
+    job = await run(house, python, memory_mb=128)
+    assert job.result is not None and job.result.exit_code == 0
 
 
 async def test_an_allocation_far_beyond_is_refused_at_once(house: House) -> None:

@@ -147,3 +147,12 @@ def test_a_slow_flush_starts_earlier_next_time() -> None:
     assert lead.seconds >= 2.0
     lead.took(0.01)
     assert lead.seconds >= 2.0
+
+
+def test_a_miss_after_a_burst_of_blocks_does_not_make_the_lead_shorter() -> None:
+    """Blocks that came at once leave an interval of nothing. With a lead of nothing a flush starts when its block
+    is there, and every block is missed."""
+    lead = Lead()
+    before = lead.seconds
+    lead.missed(0.0)
+    assert lead.seconds == before

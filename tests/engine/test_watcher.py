@@ -3,9 +3,10 @@ from pathlib import Path
 import pytest
 
 from engine.world import Settings, open_world
+from headrace.core.flush import BlockTimes
 from headrace.core.ports import NodeTrouble
 from headrace.core.words import Block, BlockNumber, Outcome
-from headrace.engine.watcher import BLOCKS_KEPT
+from headrace.engine.watcher import BLOCKS_KEPT, Watcher
 from headrace.testing.node_faults import ReadFault, ScriptedFaults
 
 
@@ -189,3 +190,24 @@ async def test_what_a_start_found_mined_below_its_first_head_is_missed_when_a_re
         await world.saw()
         assert (await world.account(operation)).state.value == "sent"
         assert len(world.told("retracted")) == 1
+
+
+async def test_a_reorg_between_the_look_at_a_start_and_the_first_head_that_could_be_read_is_noticed(
+    tmp_path: Path,
+) -> None:
+    async with open_world(tmp_path, settings=Settings(confirmations=6)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        await world.mine(3)
+        await world.gateway.restart()
+        world.gateway.watcher = Watcher(
+            node=world.node,
+            heads=world.node.heads(),
+            lanes=[(world.gateway.lane, world.gateway.packer)],
+            blocks=BlockTimes(),
+            clock=world.clock,
+        )  # one that has seen nothing yet
+        world.chain.reorg(3, blocks=4, forget=True)
+        await world.saw()
+        assert (await world.account(operation)).state.value == "sent"

@@ -2,6 +2,7 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -200,7 +201,13 @@ async def test_a_chain_that_stands_still_is_told(tmp_path: Path) -> None:
 
 
 async def test_after_a_reorg_deeper_than_final_what_was_given_up_stays_given_up(tmp_path: Path) -> None:
-    async with open_world(tmp_path, settings=Settings(confirmations=2)) as world:
+    sent: list[bytes] = []
+
+    def tap(when: str, what: str, args: tuple[Any, ...]) -> None:
+        if (when, what) == ("before", "send"):
+            sent.append(args[0])
+
+    async with open_world(tmp_path, settings=Settings(confirmations=2), tap=tap) as world:
         late = world.made.operation(deadline=world.clock.now() + 20)
         await world.add(late)
         await world.flush()
@@ -211,6 +218,8 @@ async def test_after_a_reorg_deeper_than_final_what_was_given_up_stays_given_up(
             await world.saw()
         await world.finish()
         assert await world.outcome(late) is Outcome.EXPIRED
+        batch, no_op = sent[0], sent[-1]
+        sent.clear()
         world.chain.reorg(4, blocks=5, forget=True)
         await world.saw()
 
@@ -218,5 +227,6 @@ async def test_after_a_reorg_deeper_than_final_what_was_given_up_stays_given_up(
         await world.add(good)
         await world.finish(blocks=30)
         assert await world.outcome(good) is Outcome.LANDED
-        assert world.recorded(late) == (None, None), "the no-op went out again, not its batch"
+        assert (batch in sent, no_op in sent) == (False, True)
+        assert world.recorded(late) == (None, None)
         assert world.sent_nonces() == [0, 1]

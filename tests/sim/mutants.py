@@ -59,7 +59,7 @@ def sends_and_then_saves() -> Iterator[None]:
         yield
 
 
-@mutant("no-loop-dies")
+@mutant("no-loop-dies", first_seed=10)
 def remembers_only_the_newest_attempt() -> Iterator[None]:
     unsettled = SqliteStore.unsettled
 
@@ -122,7 +122,7 @@ def takes_a_new_nonce_when_a_receipt_is_late() -> Iterator[None]:
         yield
 
 
-@mutant("no-effect-twice", first_seed=12)
+@mutant("no-effect-twice")
 def gives_a_nonce_up_as_soon_as_a_stranger_has_it() -> Iterator[None]:
     decide = transactions.decide
 
@@ -135,7 +135,7 @@ def gives_a_nonce_up_as_soon_as_a_stranger_has_it() -> Iterator[None]:
         yield
 
 
-@mutant("outcome-agrees-with-the-chain", first_seed=2)
+@mutant("outcome-agrees-with-the-chain")
 def takes_exists_for_responded() -> Iterator[None]:
     judge, once_final = verdicts.judge, Judge._once_final
 
@@ -153,7 +153,7 @@ def takes_exists_for_responded() -> Iterator[None]:
         yield
 
 
-@mutant("outcome-agrees-with-the-chain", first_seed=14)
+@mutant("outcome-agrees-with-the-chain", first_seed=18)
 def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
     async def at_once(self: Judge, workload: Any, operation: Any, judgement: Judgement, head: Any) -> Judgement:
         return judgement
@@ -162,7 +162,7 @@ def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
         yield
 
 
-@mutant("retries-only-for-own-failures", first_seed=1)
+@mutant("retries-only-for-own-failures")
 def lets_neighbours_pay_for_poison() -> Iterator[None]:
     sift = Simulator.sift
 
@@ -177,7 +177,7 @@ def lets_neighbours_pay_for_poison() -> Iterator[None]:
         yield
 
 
-@mutant("acknowledged-is-never-lost", first_seed=1)
+@mutant("acknowledged-is-never-lost")
 def says_yes_before_it_is_saved() -> Iterator[None]:
     admit = Intake.admit
 
@@ -208,7 +208,7 @@ def pays_whatever_it_costs() -> Iterator[None]:
         yield
 
 
-@mutant("a-retraction-is-told", first_seed=5)
+@mutant("a-retraction-is-told")
 def does_not_look_back_after_a_reorg() -> Iterator[None]:
     async def deaf(*_: Any) -> None:
         return None
@@ -234,7 +234,7 @@ def leaves_it_to_the_pool_to_keep_what_it_got() -> Iterator[None]:
         yield
 
 
-@mutant("nothing-left-in-memory")
+@mutant("nothing-left-in-memory", first_seed=3)
 def forgets_its_waits() -> Iterator[None]:
     async def woken_or(packer: Packer, seconds: float | None) -> None:
         waits = {asyncio.ensure_future(packer._woken.wait())}

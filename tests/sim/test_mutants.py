@@ -6,7 +6,7 @@ from sim.holding import INVARIANTS
 from sim.mutants import MUTANTS, Mutant
 from sim.run import run_seed
 
-SEEDS, STEPS = 60, 150
+SEEDS, STEPS = 120, 150
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)

@@ -188,6 +188,28 @@ async def competitor(world: World, chance: Random) -> None:
     await settle()
 
 
+@step(2)
+async def first_for_a_moment(world: World, chance: Random) -> None:
+    """A stranger is first with what is asked of us, and a reorg takes that back."""
+    if len(world.wishes.all) >= WISHES_MAX:
+        return
+    wish = world.wishes.make(chance, head=world.chain.head.number, now=world.clock.now())[-1]
+    if wish.response is None or wish.nature != SOUND or wish.operation.after is not None:
+        return
+    wish.competed = True
+    kind = chance.choice([CREATE, CREATE_AND_RESPOND])
+    signature = b"" if kind == CREATE else world.wishes.signature()
+    payload = payload_of(kind, wish.task, None if kind == CREATE else wish.response, signature)
+    world.clock.advance(BLOCK_S)
+    world.include(world.strange(TASK_MANAGER, batches.single_calldata(kind, payload)))
+    await settle()
+    await world.ask(wish)
+    await world.block()
+    if world.witness.deepest_reorg() >= 2:
+        world.reorg(2, forget=True)
+        await settle()
+
+
 @step(1.5)
 async def mood(world: World, chance: Random) -> None:
     """The contract refuses a task from now on that it would have taken, or takes what it refused."""

@@ -6,6 +6,7 @@ Promises  nothing here is asked of the engine; the store is read by a connection
 
 import sqlite3
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from headrace.core.words import Address, Nonce, TxHash
@@ -93,17 +94,16 @@ class Witness:
         """How many blocks may go without touching what is final."""
         return int(self.chain.head.number) - max(self.final_block, 0)
 
-    def undo(self, depth: int) -> None:
-        """Before a reorg: which tasks lose something that was final."""
+    def undo(self, depth: int, subjects: Collection[bytes]) -> None:
+        """Before a reorg: which of these tasks lose something that was final. Also where a stranger's hold on a
+        nonce was: whatever rode there may land yet."""
         gone = [b for b in self.chain.blocks[-depth:] if b.header.number <= self.final_block]
         records = read_records(gone)
         self.undone |= set(records.created) | set(records.responded)
-        if gone:
-            # Every nonce from here on may be spent another time, by whatever rode there.
-            for transactions in self.seen.values():
-                for transaction in transactions:
-                    if transaction.hash in {t.hash for block in gone for t in block.transactions}:
-                        self.undone.add(transaction.hash)
+        for spent in (t for block in gone for t in block.transactions):
+            for ours in self.seen.get((spent.sender, spent.nonce), ()):
+                self.undone.add(ours.hash)
+                self.undone |= {subject for subject in subjects if subject in ours.data}
 
 
 def saved_raw(db: sqlite3.Connection, hash: TxHash) -> bytes | None:

@@ -170,7 +170,7 @@ class World:
             self._count_stuck(spent)
 
     def reorg(self, depth: int, **how: Any) -> None:
-        self.witness.undo(depth)
+        self.witness.undo(depth, {wish.subject for wish in self.wishes.all})
         self.chain.reorg(depth, **how)
         self._changed()
 

@@ -11,11 +11,12 @@ from headrace.compute.engine import LocalEngine
 from headrace.compute.run import Means
 from headrace.compute.sandbox import Python
 from headrace.compute.shelf import Shelf
-from headrace.core.ports.compute import JobDesk
+from headrace.core.ports.jobs import JobStore
 from headrace.core.ports.time import Clock
+from headrace.jobs.life import JobLife
 
 
-async def open_compute(settings: Settings, desk: JobDesk, clock: Clock) -> LocalEngine:
+async def open_compute(settings: Settings, store: JobStore, clock: Clock) -> LocalEngine:
     """Not running yet: `run` is for the gateway's task group. Without walls it is there all the same, and refuses
     to start jobs in words."""
     wanted = settings.compute
@@ -26,7 +27,7 @@ async def open_compute(settings: Settings, desk: JobDesk, clock: Clock) -> Local
         secret=(settings.store.path, wanted.results, *keystores),
     )
     means = Means(
-        desk=desk,
+        desk=JobLife(store, claim_duration_timeout_s=settings.settlement.claim_duration_timeout_s),
         clock=clock,
         shelf=Shelf(wanted.results),
         confinement=confinement,

@@ -64,6 +64,7 @@ class EngineRoom:
     clock: Clock
     workloads: tuple[Workload, ...]
     judge: Judge
+    gas_book: GasBook
 
     def head(self) -> Block | None:
         return self.lanes[0].runner.head
@@ -205,4 +206,4 @@ def build_engine(
         clock=clock,
         also=also,
     )
-    return EngineRoom(lanes, watcher, blocks, node, store, clock, tuple(workloads), judge)
+    return EngineRoom(lanes, watcher, blocks, node, store, clock, tuple(workloads), judge, gas_book)

@@ -20,6 +20,7 @@ from headrace.api.services import Limits, Services
 from headrace.api.starting import Front
 from headrace.api.topics import Topics
 from headrace.app.clock import SystemClock
+from headrace.app.compute_part import open_compute
 from headrace.app.control_socket import control_listener
 from headrace.app.deploying import ESCROW, TASK_MANAGER
 from headrace.app.engine_room import EngineRoom, build_engine
@@ -36,6 +37,7 @@ from headrace.chain.endpoints import Endpoints
 from headrace.chain.heads import Heads
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
+from headrace.compute.engine import LocalEngine
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Announce, Clock, News, NodeTrouble
 from headrace.core.words import ChainId
@@ -176,8 +178,10 @@ async def _run(found: _Found, store: SqliteStore, front: Front, control: Front, 
             desk = tasks.open_desk(stack, store=store, engine=engine, intake=intake, clock=clock, announce=topics)
         payments: SettlementService | None = None
         jobs: JobServices | None = None
+        compute: LocalEngine | None = None
         if settlement is not None:
-            payments, jobs = settlement.open(store=store, intake=intake, noticed=engine.noticed, clock=clock)
+            compute = await open_compute(settings, store, clock) if settings.compute.enabled else None
+            payments, jobs = settlement.open(store=store, intake=intake, room=engine, clock=clock, engine=compute)
             listeners.append(payments.hear)
             await payments.take_up()
         await _take_up(engine, clock, progress)
@@ -188,6 +192,8 @@ async def _run(found: _Found, store: SqliteStore, front: Front, control: Front, 
                 loops.create_task(lane.packer.run(), name=f"packer {index}")
             if payments is not None:
                 loops.create_task(payments.run(), name="settlement")
+            if compute is not None:
+                loops.create_task(compute.run(), name="compute")
             office = LaneOffice(engine=engine, reader=store, chain=ChainId(chain.chain_id))
             services = Services(
                 desk=desk,

@@ -227,6 +227,12 @@ class Settings(Section):
             for i, lane in enumerate(self.lanes)
             if lane.chain not in self.chains
         ]
+        ours = [environment.id for environment in self.settlement.environments]
+        if self.compute.enabled and self.compute.environment not in ours:
+            problems.append(
+                f"compute.environment: {self.compute.environment!r} is none of settlement.environments, so "
+                "nobody could start a job in it"
+            )
         if len(self.chains) > 1:
             problems.append("chains: one gateway serves one chain; run another gateway for the other")
         problems += [f"settlement.{problem}" for problem in self.settlement.interval_problems()]

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 
 from headrace.api.rest.services import JobServices
 from headrace.app.deploying import ESCROW
+from headrace.app.engine_room import EngineRoom
 from headrace.app.job_office import JobOffice
+from headrace.app.measuring import Measuring
 from headrace.app.settings import Settings
 from headrace.chain import deployments
 from headrace.chain.deployments import Deployment
@@ -58,7 +60,7 @@ class SettlementPart:
         *,
         store: SqliteStore,
         intake: Intake,
-        noticed: Callable[[int], None],
+        room: EngineRoom,
         clock: Clock,
         engine: ComputeEngine | None = None,
     ) -> tuple[SettlementService, JobServices]:
@@ -122,9 +124,10 @@ class SettlementPart:
             proving=proving,
             policy=policy,
             lanes=self._lanes,
-            noticed=noticed,
+            noticed=room.noticed,
             clock=clock,
             sweep=settings.sweep_unknown_locks,
+            measure=Measuring(self._node, self.workload, room.gas_book),
         )
         timer = ClaimTimer(store=store, jobs=store, runner=runner, policy=policy, clock=clock)
         service = SettlementService(

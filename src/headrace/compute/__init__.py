@@ -4,6 +4,7 @@
     algorithm  what a client may ask for    cell       one sandboxed process, from outside
     launcher   its first program, inside    sandbox    bubblewrap: found, tried, and told what to build
     gauge      what a job uses              archive    outputs into one file
+    syscalls   what it may not ask of the kernel
     joblog     what it prints, bounded      shelf      what is kept on disk of each job
 
 `engine.LocalEngine` is the door; `core.ports.compute` is what others see of it.

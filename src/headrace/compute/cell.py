@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from headrace.compute.gauge import Use, descendants, file_system_use, folder_use, processes_naming
+from headrace.compute.gauge import Use, descendants, fair_bytes, file_system_use, folder_use, processes_naming
 
 START_S_MAX: Final = 60.0  # takes 0.03 s; a machine under load takes longer
 _LAST_WORDS_S: Final = 5.0
@@ -120,6 +120,10 @@ class Cell:
             disk_bytes=disk_bytes,
             entries=max(0, entries - _OWN_ENTRIES),
         )
+
+    def fair_bytes(self) -> int:
+        """Memory, with what its processes share counted once. Slower than `use`."""
+        return fair_bytes(descendants(self.process.pid))
 
     async def _wait(self) -> int:
         code = await self.process.ended()

@@ -5,7 +5,7 @@ Leaves    what is too much to `run`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,8 @@ _ENTRIES_MAX: Final = 200_000  # of a folder that is counted; more is too many f
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Use:
-    """`memory_bytes` is what is resident, of all processes together; `entries` are files and folders."""
+    """`memory_bytes` is what is resident in each process, added up: what several share counts for each of them, so
+    that it is never less than what they really take (`fair_bytes`). `entries` are files and folders."""
 
     processes: int
     memory_bytes: int
@@ -37,6 +38,20 @@ def descendants(root: int) -> dict[int, int]:
         below |= found
         rest -= found
     return {pid: resident[pid] for pid in below if pid in resident}
+
+
+def fair_bytes(processes: Mapping[int, int]) -> int:
+    """What they take, with what several share counted once (PSS; proc(5), `smaps_rollup`). Takes longer to read,
+    and may be hidden from us: then what is resident."""
+    return sum(_fair_bytes(pid, resident) for pid, resident in processes.items())
+
+
+def _fair_bytes(pid: int, resident_bytes: int) -> int:
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return resident_bytes
 
 
 def _processes() -> Iterator[tuple[int, int, int]]:

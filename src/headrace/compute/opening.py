@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import select
 import shutil
 import socket
@@ -35,6 +36,7 @@ from headrace.compute.sandbox import (
     user_of,
     walls,
 )
+from headrace.compute.syscalls import system_call_filter
 
 _LAUNCHER: Final = Path(__file__).with_name("launcher.py").read_text()
 _MB: Final = 1 << 20
@@ -115,17 +117,21 @@ def _outfit(
     match confinement:
         case Bubblewrap():
             files = {name: _memory_file(some, handed_over) for name, some in algorithm.files.items()}
+            filter = system_call_filter(platform.machine())
+            calls = None if filter is None else _memory_file(filter, handed_over)
             before = walls(
                 confinement,
                 python,
                 disk_bytes=algorithm.limits.disk_mb * _MB + _EXTRA_DISK_BYTES,
                 files=files,
                 info=info,
+                calls=calls,
                 as_root=uid is not None,
             )
             variables = inner_environment(python)
             order = _order(algorithm, variables, INPUTS, OUTPUTS, uid) | {"dies_with": None}
-            return _Outfit(before=before, order=order, descriptors=[info, *files.values()], shared=None)
+            descriptors = [info, *files.values(), *([] if calls is None else [calls])]
+            return _Outfit(before=before, order=order, descriptors=descriptors, shared=None)
         case NoWalls():
             shared = _shared_folder(algorithm, uid, stack)
             inputs, outputs, scratch = (str(shared / name) for name in ("inputs", "outputs", "tmp"))

@@ -164,7 +164,7 @@ class Run:
                 if cut is None and clock.now() >= deadline:
                     cut = Cut.TIME_UP
                 if cut is None:
-                    cut = _too_much(await asyncio.to_thread(cell.use), limits)
+                    cut = await asyncio.to_thread(_too_much, cell, limits)
                 if cut is not None:
                     cell.kill()
                     return cut
@@ -247,8 +247,9 @@ class Run:
         return True
 
 
-def _too_much(use: Use, limits: Limits) -> Cut | None:
-    if use.memory_bytes > limits.memory_mb * _MB:
+def _too_much(cell: Cell, limits: Limits) -> Cut | None:
+    use, memory_bytes = cell.use(), limits.memory_mb * _MB
+    if use.memory_bytes > memory_bytes and cell.fair_bytes() > memory_bytes:
         return Cut.OUT_OF_MEMORY
     if _over_disk(use, limits):
         return Cut.DISK_FULL

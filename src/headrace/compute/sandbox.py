@@ -98,10 +98,17 @@ def inner_environment(python: Python) -> dict[str, str]:
 
 
 def walls(
-    bubblewrap: Bubblewrap, python: Python, *, disk_bytes: int, files: dict[str, int], info: int, as_root: bool
+    bubblewrap: Bubblewrap,
+    python: Python,
+    *,
+    disk_bytes: int,
+    files: dict[str, int],
+    info: int,
+    calls: int | None,
+    as_root: bool,
 ) -> list[str]:
     """bubblewrap's command line, up to the program to run inside. `files`: a descriptor to read for each input;
-    `info`: one to write the first process to."""
+    `info`: one to write the first process to; `calls`: one to read the filter of system calls from."""
     arguments = [str(bubblewrap.program), "--die-with-parent", "--new-session", "--clearenv"]
     arguments += ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]
     if as_root:
@@ -110,6 +117,8 @@ def walls(
     else:
         arguments += ["--unshare-user", "--uid", "65534", "--gid", "65534", "--disable-userns"]
     arguments += ["--hostname", "job", "--info-fd", str(info)]
+    if calls is not None:
+        arguments += ["--seccomp", str(calls)]
     arguments += _programs(python)
     arguments += ["--proc", "/proc", "--dev", "/dev"]
     arguments += ["--perms", "1777", "--size", str(_SHARED_MEMORY_BYTES), "--tmpfs", "/dev/shm"]  # noqa: S108

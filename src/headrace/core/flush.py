@@ -61,7 +61,9 @@ class Lead:
         self.seconds = max(self.least_s, self.seconds * 0.98)
 
     def missed(self, interval_s: float) -> None:
-        self.seconds = min(self.seconds + 0.08 * interval_s, 0.6 * interval_s)
+        # Never shorter than it was: after a burst of blocks the interval is next to nothing, and a lead of nothing
+        # starts a flush when its block is there.
+        self.seconds = max(self.seconds, min(self.seconds + 0.08 * interval_s, 0.6 * interval_s))
 
     def took(self, flush_s: float) -> None:
         """A flush lasted this long from its start to the node's answer."""

@@ -54,13 +54,25 @@ class ItemGas:
         # at most 63/64 of what is left: the last item needs that much to be there, though it is not spent.
         return self.per_transaction + self.tail * 64 // 63
 
+    @property
+    def _once(self) -> int:
+        """What of a receipt is not its items'."""
+        return self.per_transaction if self.per_transaction_least is None else self.per_transaction_least
+
     def learn(self, *, gas_used: int, sizes: Sequence[int]) -> None:
         """From a receipt of a batch in which every item did its work."""
         assert sizes
-        least = self.per_transaction if self.per_transaction_least is None else self.per_transaction_least
         # EIP-3529: at most a fifth of what was used comes back, and it had to be there until the end.
         needed = -(-gas_used * 5 // 4) if self.refunds else gas_used
-        items = needed - least - sum(sizes) * GAS_PER_BYTE
+        items = needed - self._once - sum(sizes) * GAS_PER_BYTE
+        self.samples.append(max(items // len(sizes), 0))
+
+    def measured(self, *, gas_needed: int, sizes: Sequence[int]) -> None:
+        """By a node, for the very operations that travel next: that counts instead of what was learned before.
+        `gas_needed`: of one transaction that does them, before refunds."""
+        assert sizes
+        items = gas_needed - self._once - sum(sizes) * GAS_PER_BYTE
+        self.samples.clear()
         self.samples.append(max(items // len(sizes), 0))
 
     def starved(self) -> None:

@@ -70,7 +70,8 @@ class Room:
     def claim_most(self, workload: Workload) -> int:
         """No more than may fit now: what is claimed in vain is written twice."""
         items = [self._gas_book.of(workload, f).of_item(self._bytes_of(workload, f)) for f in workload.forms]
-        return min(self._full(workload) * self._lane.free_transactions(), self.free_gas() // min(items) + 1)
+        full = max(self._full_by_form(workload))
+        return min(full * self._lane.free_transactions(), self.free_gas() // min(items) + 1)
 
     def pack(self, workload: Workload, form: str, operations: Sequence[Operation]) -> Packed:
         return pack(
@@ -122,9 +123,9 @@ class Room:
 
     def full(self) -> int:
         """How many operations fill a transaction, of whichever workload needs the fewest."""
-        return min(self._full(workload) for workload in self._workloads)
+        return min(count for workload in self._workloads for count in self._full_by_form(workload))
 
-    def _full(self, workload: Workload) -> int:
+    def _full_by_form(self, workload: Workload) -> list[int]:
         counts = []
         for form in workload.forms:
             limits = Limits(
@@ -136,7 +137,7 @@ class Room:
             )
             gas = self._gas_book.of(workload, form)
             counts.append(fits_about(gas=gas, item_bytes=self._bytes_of(workload, form), limits=limits))
-        return min(counts)
+        return counts
 
     def cramped(self, head: Block) -> str | None:
         """Why not even one operation may ever travel, if so."""

@@ -89,7 +89,7 @@ class Watcher:
             first = new[0]
             parent = BlockNumber(first.number - 1)
             known = self._canonical.get(parent)
-            if self._newest is None or known == first.parent_hash or not self._is_kept(parent):
+            if known == first.parent_hash or not self._is_ours_to_read(parent, head):
                 return new
             if len(new) >= BLOCKS_KEPT:
                 return new  # we were away for long: the lanes find what is theirs by its receipts
@@ -98,12 +98,13 @@ class Watcher:
                 raise NodeTrouble(f"block {parent} changed while it was read")
             new.insert(0, block)
 
-    def _is_kept(self, number: BlockNumber) -> bool:
-        # Not by what is in `_canonical`: a reorg may have emptied it, and then what replaced it could not be read.
-        # And down to what a lane found by asking, as at a start: its block may be older than our first head.
-        assert self._newest is not None and self._oldest is not None
-        ours = [mined for lane, _ in self._lanes if (mined := lane.mined_from()) is not None]
-        return number > self._newest - BLOCKS_KEPT and number >= min([self._oldest, *ours])
+    def _is_ours_to_read(self, number: BlockNumber, head: Block) -> bool:
+        """Down to our first head, and to what a lane found by asking, as at a start. Not by what is in
+        `_canonical`: a reorg may have emptied it, and then what replaced it could not be read."""
+        mined = [block for lane, _ in self._lanes if (block := lane.mined_from()) is not None]
+        lowest = min(mined if self._oldest is None else [self._oldest, *mined], default=head.number)
+        newest = head.number if self._newest is None else self._newest
+        return number >= lowest and number > newest - BLOCKS_KEPT
 
     async def _tell_uncled(self, new: Sequence[Block]) -> None:
         first = new[0].number

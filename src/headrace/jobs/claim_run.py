@@ -29,7 +29,7 @@ from headrace.jobs.schedule import ClaimPolicy
 from headrace.jobs.sweeping import expired, sweeps
 
 PAGE: Final = 500
-PER_COMMIT: Final = 500
+PER_COMMIT: Final = 2_000  # what is in one commit is packed together
 TROUBLES_MAX: Final = 100  # of one run; the rest is counted
 OPEN: Final = (
     SettlementState.AWAITING_LOCK,
@@ -38,6 +38,13 @@ OPEN: Final = (
     SettlementState.CLAIMING,
     SettlementState.NEEDS_OPERATOR,
 )
+
+
+class Measure(Protocol):
+    async def __call__(self, operations: Sequence[Operation]) -> None:
+        """Of one move and payee, in their order: finds out what they cost, so that they are packed well. Never
+        fails: without it they are packed by what is known."""
+        ...
 
 
 class SettlingStore(JobStore, Protocol):
@@ -85,10 +92,11 @@ class ClaimRunner:
         noticed: Callable[[int], None],
         clock: Clock,
         sweep: bool,
+        measure: Measure,
     ) -> None:
         self._store, self._reader, self._proving = store, reader, proving
         self._policy, self._lanes, self._noticed = policy, tuple(lanes), noticed
-        self._clock, self._sweep = clock, sweep
+        self._clock, self._sweep, self._measure = clock, sweep, measure
 
     async def run(self) -> Findings:
         """Never raises for what a node or a full store does: that is among the troubles."""
@@ -137,6 +145,8 @@ class ClaimRunner:
             items = group.items[at : at + PER_COMMIT]
             now = self._clock.now()
             pairs = [settling_order(jobs[item.job], group.move, item, now=now) for item in items]
+            if at == 0:
+                await self._measure([operation for _, operation in pairs])
             for (change, _), added in zip(pairs, await self._store.begin_settling(pairs, now=now), strict=True):
                 if added is None:
                     continue  # somebody changed it meanwhile: a person, or its lock moved

@@ -25,13 +25,11 @@ from headrace.testing.rpc_client import RpcRefused
 
 GWEI: Final = 10**9
 DEPTHS: Final = (1, 2, 3, 4, 5)
-POOL_LOOK_S: Final = 0.1
 TRY_AGAIN_S: Final = 0.1
 STILL_S: Final = 0.1
 PAUSE_S: Final = (1.5, 3.5)
 SPIKE_GWEI: Final = (20, 120)  # under the ceiling of 300, with room for replacements
 SPIKE_BLOCKS: Final = (2, 4)
-CALM_FEE_WEI: Final = GWEI
 
 DROPPED: Final = "transaction dropped from the pool"
 SPIKE: Final = "base-fee spike"
@@ -42,7 +40,7 @@ REVIVED: Final = "old attempt brought back"
 # Mean seconds between two of a kind in a run of a minute or more; in a shorter one they are closer together.
 FULL_S: Final = 60.0
 CLOSEST: Final = 0.35
-EVERY_S: Final = {"reorg": 6.0, "drop": 3.0, "spike": 20.0, "pause": 22.0}
+EVERY_S: Final = {"reorg": 7.0, "drop": 3.0, "spike": 20.0, "pause": 22.0}
 
 
 def reorg_of(depth: int) -> str:
@@ -83,6 +81,8 @@ class ChainTroubles:
         self._every_s = {kind: every_s * closer for kind, every_s in EVERY_S.items()}
         self.counts: Counter[str] = Counter()
         self._log = log
+        self._spiking = False
+        self._fee_before_wei: int | None = None  # before the last spike
         self._mining = asyncio.Lock()  # whoever has it says whether anvil mines by itself
 
     async def run(self) -> None:
@@ -95,7 +95,7 @@ class ChainTroubles:
                 loops.create_task(self._again("pause", self._pause), name="pauses")
         finally:
             await self._chain.resume(self._block_time_s)
-            await self._chain.set_next_base_fee(CALM_FEE_WEI)
+            await self._end_spike()
 
     async def _again(self, kind: str, trouble: Callable[[], Awaitable[bool]]) -> None:
         chance = self._chance(f"when to {kind}")
@@ -124,6 +124,7 @@ class ChainTroubles:
                     height = await self._stand_still()
                     await self._replace(depth, manner, height, chance)
                     await check_links(self._chain, height - 2 * depth)
+                    await self._end_spike()
                 finally:
                     await self._chain.resume(self._block_time_s)
             planned.pop()
@@ -191,14 +192,28 @@ class ChainTroubles:
 
     async def _spike(self) -> bool:
         chance = self._chance(f"spike {self.counts[SPIKE]}")
-        gwei = chance.randint(*SPIKE_GWEI)
+        gwei, blocks = chance.randint(*SPIKE_GWEI), chance.randint(*SPIKE_BLOCKS)
+        self._fee_before_wei = await self._base_fee_wei()
         await self._chain.set_next_base_fee(gwei * GWEI)
-        until = self._heads.highest + chance.randint(*SPIKE_BLOCKS)
-        while self._heads.highest < until:  # noqa: ASYNC110 - the chain sets the pace
-            await asyncio.sleep(POOL_LOOK_S)
-        await self._chain.set_next_base_fee(CALM_FEE_WEI)
-        self._done(SPIKE, gwei=gwei)
+        self._spiking = True
+        try:
+            await asyncio.sleep(blocks * self._block_time_s)
+        finally:
+            self._spiking = False
+        await self._end_spike()
+        self._done(SPIKE, gwei=gwei, blocks=blocks)
         return True
+
+    async def _end_spike(self) -> None:
+        """Unless one is on. Called after each reorg, too: the new blocks may stand on one of a spike, and as a
+        base fee falls by an eighth a block, a spike of two blocks would become one of forty."""
+        before_wei = self._fee_before_wei
+        if not self._spiking and before_wei is not None and await self._base_fee_wei() > 2 * before_wei:
+            await self._chain.set_next_base_fee(before_wei)
+
+    async def _base_fee_wei(self) -> int:
+        block = await self._chain.rpc.ask("eth_getBlockByNumber", "latest", False)
+        return int(block["baseFeePerGas"], 16)
 
     async def _pause(self) -> bool:
         chance = self._chance(f"pause {self.counts[PAUSED]}")

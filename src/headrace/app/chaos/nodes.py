@@ -19,8 +19,8 @@ from headrace.testing.lagging import Lagging
 from headrace.testing.proxy_answers import Done
 from headrace.testing.strict_proxy import StrictProxy, start_strict_proxy
 
-REQUEST_TIMEOUT_S: Final = 2.0  # of the gateway's questions to a node
-HANG_S: Final = 3.0
+REQUEST_TIMEOUT_S: Final = 1.5  # of the gateway's questions to a node
+HANG_S: Final = 2.5
 LAGS_BLOCKS: Final = (1, 2, 3, 4)
 LAG_LASTS_REQUESTS: Final = 50
 
@@ -60,8 +60,8 @@ async def open_troubled_nodes(
     upstream_http: str, upstream_ws: str, heads: HeadView, nodes: TroubledNodes, *, seed: int
 ) -> AsyncIterator[NodeAccess]:
     """Fills in `nodes`. No trouble before the load begins: contracts and gateway are set up in peace."""
-    failing = DealtFaults(f"{seed} first", hang_s=HANG_S, undisturbed_sends=12, undisturbed_others=90)
-    milder = DealtFaults(f"{seed} second", hang_s=HANG_S, undisturbed_sends=24, undisturbed_others=200)
+    failing = DealtFaults(f"{seed} first", hang_s=HANG_S, undisturbed_sends=32, undisturbed_others=90)
+    milder = DealtFaults(f"{seed} second", hang_s=HANG_S, undisturbed_sends=64, undisturbed_others=200)
     lag = _Lag(heads, milder, seed)
     async with AsyncExitStack() as stack:
         first = await stack.enter_async_context(

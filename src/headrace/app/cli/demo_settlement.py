@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 
+PROBLEMS_SHOWN_MAX = 20
+
 
 async def run_settlement(options: "SettlementOptions", json_file: str | None, say: Say) -> bool:
     """Whether every due job is settled right and the books balance."""
@@ -50,8 +52,10 @@ async def _play(stage: "SettlementStage", options: "SettlementOptions", json_fil
     report = await perform(stage, options, say=say)
     problems = report["settlement"]["problems"]
     _show(report, json_file)
-    for problem in problems:
+    for problem in problems[:PROBLEMS_SHOWN_MAX]:
         say(f"does not hold: {problem}")
+    if len(problems) > PROBLEMS_SHOWN_MAX:
+        say(f"and {len(problems) - PROBLEMS_SHOWN_MAX} problems more, all in --json FILE")
     say(f"any job's story: headrace jobs show JOB_ID --config {stage.scene.settings}")
     if options.serve:
         say(f"gateway {stage.gateway.url}/docs, chain {stage.chain.http_url}; Ctrl-C ends it all")

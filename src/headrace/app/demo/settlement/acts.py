@@ -78,7 +78,8 @@ class Play:
                 await self._beneath_the_lock()
                 await self._all_others()
                 await self._until_all_ran()
-                await self._settle()
+                if not played.missing:
+                    await self._settle()
             finally:
                 for task in self._tasks:
                     task.cancel()

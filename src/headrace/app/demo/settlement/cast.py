@@ -109,6 +109,7 @@ _ALGORITHMS: Final[Mapping[Part, Mapping[str, Any]]] = {
 }
 _DURATIONS_S: Final = {Part.OVER_TIME: 2, Part.LATE: LATE_DURATION_S, Part.LATE_AND_CANCELED: LATE_DURATION_S}
 _FREE_DURATION_S: Final = 30
+QUEUE_MAX_WAIT_S: Final = 600  # for a place in the sandbox: there are more jobs than places
 _LONGEST_S: Final = 150
 
 
@@ -175,6 +176,8 @@ def _casting(
         "metadata": {"part": part.name.lower()},
     }
     per_minute = Fraction()
+    if part not in OUTSIDE_PARTS:
+        body["queue_max_wait_s"] = QUEUE_MAX_WAIT_S
     if payer is not None:
         body["payment"] = {"chain_id": chain, "token": address_text(token), "resources": dict(resources)}
         per_minute = sum((Fraction(PRICES[name]) * Fraction(much) for name, much in resources.items()), Fraction())

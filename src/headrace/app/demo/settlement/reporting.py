@@ -225,6 +225,7 @@ def _single(measured: Measured) -> SingleFacts:
         "singles": measured.singles,
         "lock_batched": measured.lock_batched,
         "claim_single": measured.claim_single,
+        "claim_alone": measured.claim_alone,
         "claim_batched": measured.claim_batched,
         "claim_batched_percent": round(measured.claim_share_percent, 1),
     }

@@ -9,12 +9,13 @@ from headrace.app.report_shape import Report
 
 
 class SingleFacts(TypedDict):
-    """Gas, measured in the same run on the same chain: see `one_by_one`."""
+    """Gas, measured in the same run on the same chain: see `one_by_one`. `claim_alone`: by `claimLocks` of one."""
 
     locks: int
     singles: int
     lock_batched: int
     claim_single: int
+    claim_alone: int
     claim_batched: int
     claim_batched_percent: float
 

@@ -179,7 +179,7 @@ async def _prepare(
                 escrow=at,
                 token=contracts.token.address,
                 amount=UNIT,
-                singles=min(SINGLES, size.paid // 2),
+                singles=min(SINGLES, size.paid // 4),
                 per_batch=PER_BATCH,
             ),
             of,

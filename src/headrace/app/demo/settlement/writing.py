@@ -5,7 +5,7 @@ from pathlib import Path
 
 from headrace.app.demo.access import NodeAccess
 from headrace.app.demo.scene import LANE_KEY_ENV
-from headrace.app.demo.settlement.cast import MIN_DURATION_S, OUTSIDE, PRICES, SANDBOX
+from headrace.app.demo.settlement.cast import MIN_DURATION_S, OUTSIDE, PRICES, QUEUE_MAX_WAIT_S, SANDBOX
 from headrace.app.demo.writing import free_port
 from headrace.chain.hexes import address_text
 from headrace.core.words import Address, ChainId
@@ -77,6 +77,7 @@ id = "{name}"
 description = "{description}"
 min_duration_s = {MIN_DURATION_S}
 max_duration_s = 600
+queue_max_wait_s = {QUEUE_MAX_WAIT_S}
 free_max_duration_s = 60
 resources = {{ cpu = "8", memory_gb = "32" }}
 prices = [{{ token = "{address_text(token)}", per_minute = {{ {prices} }} }}]

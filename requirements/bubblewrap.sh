@@ -2,7 +2,7 @@
 # Fetches bubblewrap, which shuts in compute jobs, into .tools/bin. Nothing is installed elsewhere.
 # Ends with 0 if there is one (the machine's own counts), else says what is missing.
 set -u
-folder=$(cd "$(dirname "$0")" && pwd)/.tools
+folder=$(cd "$(dirname "$0")/.." && pwd)/.tools
 
 missing() {
   echo "bubblewrap: $1" >&2
