@@ -18,17 +18,24 @@ PLANNED_WITHIN_S = 1
 
 
 async def run(bench: BenchRun, *, jobs: int, late: int, block_time: int) -> Findings:
+    from headrace.app.chain_watch import NodeUnreachable
+    from headrace.app.claims.due import NotInTime
     from headrace.app.claims.planning import planning_cpu_s
     from headrace.app.claims.run import run_claims
+    from headrace.app.demo.settlement.rest import Refused
+    from headrace.app.demo.settlement.sending import DidNotSucceed
 
     cpu_s, planned = planning_cpu_s(PLANNED, seed=bench.seed)
     planned_count = sum(len(group.items) for group in planned.groups)
-    ours = await run_claims(
-        jobs=jobs, late=late, linear=False, block_time_s=block_time, base=bench.base, say=bench.say
-    )
-    linear = await run_claims(
-        jobs=jobs, late=late, linear=True, block_time_s=block_time, base=bench.base, say=bench.say
-    )
+    try:
+        ours, linear = [
+            await run_claims(
+                jobs=jobs, late=late, linear=on_linear, block_time_s=block_time, base=bench.base, say=bench.say
+            )
+            for on_linear in (False, True)
+        ]
+    except (NotInTime, Refused, DidNotSucceed, NodeUnreachable) as error:
+        raise click.ClickException(str(error)) from None
     share = share_percent(ours)
     return Findings(
         headline=(

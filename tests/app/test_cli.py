@@ -197,7 +197,15 @@ async def test_status_shows_the_whole_address_of_a_lane(settings: Path, tmp_path
     async with open_store(settings.with_name("headrace.db"), clock=StillClock()) as store:
         await sealed(store, 4, "a")
     answer = run("status", cwd=tmp_path, COLUMNS="40")
-    assert f"lane 0x{LANE.hex()} of chain {CHAIN}: next nonce 5, 1 in flight" in answer.stdout
+    assert f"lane 0x{LANE.hex()} of chain {CHAIN}: active, next nonce 5, 1 in flight" in answer.stdout
+
+
+async def test_status_shows_that_a_lane_was_taken_out_of_work(settings: Path, tmp_path: Path) -> None:
+    async with open_store(settings.with_name("headrace.db"), clock=StillClock()) as store:
+        await store.drain(chain=CHAIN, lane=LANE, now=1.0)
+    answer = run("status", "--json", "out.json", cwd=tmp_path)
+    assert f"lane 0x{LANE.hex()} of chain {CHAIN}: drained, next nonce 0" in answer.stdout
+    assert json.loads((tmp_path / "out.json").read_text())["lanes"][0]["state"] == "drained"
 
 
 async def test_status_names_the_reverts_that_no_known_abi_has(settings: Path, tmp_path: Path) -> None:

@@ -246,3 +246,25 @@ async def test_the_command_deploys_registers_and_is_repeatable(site: Site, tmp_p
     code, _, err = await headrace_deploy(tmp_path, **secrets | {"OPERATORS_PASS": "wrong"})
     assert code == 2
     assert "operator-0.json: the passphrase does not open this keystore" in err
+
+
+async def test_an_escrow_is_put_beside_what_is_there_and_only_once(scene: Scene) -> None:
+    said: list[str] = []
+
+    async def deploy() -> Deployment:
+        return await deploy_escrow(
+            fee_router=None,
+            collector=Address(b"\xcc" * 20),
+            deployer=scene.deployer(),
+            node=scene.node,
+            chain=scene.anvil.chain,
+            env="test",
+            file=scene.file,
+            say=said.append,
+        )
+
+    first = await deploy()
+    assert set(first.contracts) == {"TestFeeRouter", "Escrow"}
+    assert await deploy() == first
+    assert deployments.read(scene.file) == first
+    assert len(said) == 2

@@ -258,21 +258,27 @@ async def test_of_many_operations_the_first_twenty_are_named(store: SqliteStore)
     assert (await story("4", store)).endswith("op-19 (batched) and 5 more")
 
 
-async def test_a_nonce_of_several_lanes_must_be_asked_for_by_another_id(store: SqliteStore) -> None:
+async def test_a_nonce_of_several_lanes_must_be_asked_for_with_its_lane_or_by_another_id(
+    store: SqliteStore,
+) -> None:
     await sealed(store, 4, "a")
     await store.add_operations([an_operation("b")])
     await claim(store, lane=OTHER_LANE)
     await seal(store, in_flight(4, batch="other", attempts=in_flight(40).attempts), ["b"], lane=OTHER_LANE)
-    with pytest.raises(FixTheRequest, match="nonce 4 belongs to several lanes"):
+    with pytest.raises(FixTheRequest, match=r"nonce 4 belongs to several lanes \(.*\): name one, as LANE/4"):
         await stories_of("4", store)
     assert "batch other" in await story("other", store)
+    assert await story(f"0x{OTHER_LANE.hex()}/4", store) == await story("other", store)
+    assert await story(f"0x{LANE.hex().upper()}/4", store) == await story("batch-4", store)
+    assert await stories_of(f"0x{LANE.hex()}/5", store) == []
 
 
 # ---- Nothing
 
 
 @pytest.mark.parametrize(
-    "id", ["nobody", "4", "0x" + "00" * 32, "9" * 30, "9" * 5000, "", "é", "٣", "0x" + "zz" * 32]
+    "id",
+    ["nobody", "4", "0x" + "00" * 32, "9" * 30, "9" * 5000, "", "é", "٣", "0x" + "zz" * 32, "0x12/4", "4/4", "/"],
 )
 async def test_an_unknown_id_has_no_story(store: SqliteStore, id: str) -> None:
     assert await stories_of(id, store) == []

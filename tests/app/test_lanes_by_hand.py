@@ -24,12 +24,14 @@ from headrace.chain.artifacts import load
 from headrace.chain.reverts import Errors
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import FixTheRequest, NeedsOperator
+from headrace.core.words import ChainId, Nonce
 from headrace.store import SqliteStore, open_store
 from headrace.testing.builders import BATCH_TASK_MANAGER, CHAIN, TASK_MANAGER, Builder, TaskChain, fake_task_chain
 from headrace.testing.clock import HandClock
 from headrace.testing.fake_node import FakeNode
 from headrace.testing.keys import keys_from_seed
 from headrace.workloads.tasks.workload import TaskContracts, Tasks
+from store.made import in_flight
 
 KEYS = keys_from_seed(11, 2)
 ONE, OTHER = (f"0x{key.address.hex()}" for key in KEYS)
@@ -149,6 +151,15 @@ async def test_a_drained_lane_leaves_queue_and_block_to_the_others_and_hinders_o
     assert house.hindrances() == []
 
 
+async def test_a_lane_that_was_drained_before_a_start_leaves_its_share_from_the_start(house: House) -> None:
+    first, second = house.engine.lanes
+    await house.store.drain(chain=CHAIN, lane=KEYS[0].address, now=house.clock.now())
+    await house.engine.restart()
+    assert "was drained by the operator" in (first.packer.hindrance or "")
+    assert second.packer.hindrance is None
+    assert second.room.free_gas() == int(house.contracts.chain.head.gas_limit * house.settings.chain.block_share)
+
+
 async def test_waiting_for_a_drain_ends_when_nothing_is_under_way_and_tells_what_is_left(house: House) -> None:
     await house.under_way()
     lane = KEYS[0].address
@@ -172,6 +183,19 @@ async def test_a_transaction_is_cancelled_by_its_nonce_or_by_any_of_its_hashes(h
     assert (first["lane"], first["nonce"], first["operations"], first["then"]) == (ONE, 0, 1, "return")
     again = await house.call("headrace_cancelTransaction", lane=ONE, nonce="0x0", end=True)
     assert (again["no_op"], again["then"]) == (first["no_op"], "end")
+
+
+async def test_a_hash_of_another_chain_does_not_cancel_what_has_its_nonce_here(house: House) -> None:
+    await house.under_way()
+    elsewhere = in_flight(0, batch=None)
+    await house.store.seal(
+        elsewhere, chain=ChainId(CHAIN + 1), lane=KEYS[0].address, workload="tasks", form="", operations=()
+    )
+    with pytest.raises(FixTheRequest, match=f"is of chain {CHAIN + 1}, and this gateway's is {CHAIN}"):
+        await house.call("headrace_cancelTransaction", transaction=f"0x{elsewhere.attempts[0].hash.hex()}")
+    trip = house.engine.lanes[0].runner.trip_at(Nonce(0))
+    assert trip is not None
+    assert trip.in_flight.cancelled is None
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,10 @@
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from headrace.app.settings import BadSettings, Settings, load_settings
+from headrace.engine.strangers import STATES_KEPT
 
 SMALL = """
 [chains.sepolia]
@@ -40,6 +42,13 @@ def test_the_small_example_is_enough(tmp_path):
     assert settings.lanes[0].transactions_in_flight_max == 16
     assert settings.batch_submitter.enabled
     assert settings.recording == "combined"
+
+
+def test_an_outcome_cannot_be_final_deeper_than_nodes_keep_the_state_to_prove_it(tmp_path):
+    assert load(tmp_path, HEADRACE__CHAINS__SEPOLIA__CONFIRMATIONS="100").chain.confirmations <= STATES_KEPT
+    (problem,) = problems_of(tmp_path, HEADRACE__CHAINS__SEPOLIA__CONFIRMATIONS="101")
+    assert "confirmations" in problem
+    assert "100" in problem
 
 
 def test_the_example_of_the_documentation_is_accepted(tmp_path):
@@ -188,12 +197,51 @@ def test_claim_runs_that_cannot_meet_their_locks_are_refused_at_start(tmp_path, 
 
 def test_claim_runs_work_as_they_are(tmp_path):
     settings = load(tmp_path, HEADRACE__SETTLEMENT__CLAIM_MARGIN_S="120").settlement
-    assert settings.model_dump() == {
-        "payment_claim_interval_s": 3600,
-        "payment_claim_initial_delay_s": 60,
-        "claim_margin_s": 120,
-        "claim_duration_timeout_s": 3600,
-    }
+    assert settings.payment_claim_interval_s == 3600
+    assert settings.payment_claim_initial_delay_s == 60
+    assert settings.claim_margin_s == 120
+    assert settings.claim_duration_timeout_s == 3600
+
+
+ENVIRONMENT = """
+[[settlement.environments]]
+id = "small"
+resources = { cpu = "2" }
+[[settlement.environments.prices]]
+token = "0x00000000000000000000000000000000000000aa"
+per_minute = { cpu = "0.5" }
+"""
+
+
+def test_an_environment_is_what_a_job_can_be_started_in(tmp_path):
+    (environment,) = load(tmp_path, SMALL + ENVIRONMENT).settlement.environments
+    offered = environment.environment()
+    assert offered.id == "small"
+    assert offered.free_max_duration_s is None
+    assert offered.most == {"cpu": 2}
+    (price,) = offered.prices
+    assert (price.token, price.of) == (bytes(19) + b"\xaa", {"cpu": Fraction(1, 2)})
+
+
+@pytest.mark.parametrize(
+    ("instead", "of", "problem"),
+    [
+        ('cpu = "1e3"', 'cpu = "0.5"', "prices.0.per_minute: cpu: '1e3' is no decimal number"),
+        ('ram = "1"', 'cpu = "0.5"', "prices: ram is none of its resources"),
+        ('cpu = "-2"', 'cpu = "2"', "resources: cpu: '-2' is no decimal number"),
+        ('id = "a b"', 'id = "small"', "id: is no name"),
+        ('token = "0xaa"', 'token = "0x00000000000000000000000000000000000000aa"', "prices.0.token: "),
+    ],
+)
+def test_an_environment_that_makes_no_sense_is_refused_at_start(tmp_path, instead, of, problem):
+    (found,) = problems_of(tmp_path, SMALL + ENVIRONMENT.replace(of, instead))
+    assert found.startswith("settlement.environments.0")
+    assert problem in found
+
+
+def test_two_environments_of_one_name_are_refused_at_start(tmp_path):
+    (found,) = problems_of(tmp_path, SMALL + ENVIRONMENT + ENVIRONMENT)
+    assert found.startswith("settlement.environments: small is there twice")
 
 
 def test_what_fits_alone_must_fit_together(tmp_path):

@@ -14,6 +14,7 @@ from headrace.chain.replies import (
     read_reply,
     says_no_such_method,
     says_reverted,
+    says_too_many_logs,
     says_too_many_requests,
     says_unknown_block,
 )
@@ -203,3 +204,25 @@ def test_a_missing_method_an_unknown_block_and_a_rate_limit_are_told_apart() -> 
     assert says_too_many_requests("daily request count exceeded, request rate limited", -32005)
     assert says_too_many_requests("50/second request limit reached - reduce calls per second", -32007)
     assert not says_too_many_requests("Transaction gas limit exceeds block gas limit", -32005)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("query returned more than 10000 results", -32005),
+        ("query exceeds max results 20000, retry with the range 1-9", -32602),
+        ("query exceeds max block range 100000", -32602),
+        ("exceed maximum block range: 5000", -32000),
+        ("Requested range exceeds maximum RPC range limit", -32005),
+        ("eth_getLogs is limited to a 10,000 range", -32614),
+        ("Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range", -32602),
+    ],
+)
+def test_a_node_that_wants_fewer_blocks_is_understood(message: str, code: int) -> None:
+    assert says_too_many_logs(message, code)
+    assert not says_too_many_requests(message, code)
+
+
+def test_a_range_beyond_the_newest_block_is_no_matter_of_its_length() -> None:
+    assert not says_too_many_logs("block range extends beyond current head block", -32602)
+    assert not says_too_many_logs("header not found", -32000)

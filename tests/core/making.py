@@ -1,5 +1,7 @@
 """Operations and gas for the tests of `core`."""
 
+from typing import Any
+
 from headrace.core.gas import ItemGas
 from headrace.core.operation import Operation
 from headrace.core.words import ChainId, OperationId
@@ -21,5 +23,5 @@ def operation(name: str = "a", *, size: int = 100, retries: int = 0) -> Operatio
     )
 
 
-def gas(*, per_transaction: int = 50_000, per_item: int = 10_000, tail: int = 0) -> ItemGas:
-    return ItemGas(per_transaction=per_transaction, guess_per_item=per_item, tail=tail)
+def gas(*, per_transaction: int = 50_000, per_item: int = 10_000, tail: int = 0, **more: Any) -> ItemGas:
+    return ItemGas(per_transaction=per_transaction, guess_per_item=per_item, tail=tail, **more)

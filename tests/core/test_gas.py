@@ -49,15 +49,27 @@ def test_a_batch_that_used_less_than_its_bytes_teaches_nothing_negative() -> Non
 
 def test_after_a_batch_ran_dry_the_next_one_gets_a_quarter_more_at_once() -> None:
     book = gas(per_item=100_000)
-    book.starved()
+    book.starved(gas_limit=book.of_batch([0, 0]), sizes=[0, 0])
     assert book.per_item >= 125_000
+
+
+def test_many_batches_in_flight_that_run_dry_at_once_raise_the_estimate_once() -> None:
+    book = gas(per_item=100_000)
+    limit = book.of_batch([0, 0])
+    book.starved(gas_limit=limit, sizes=[0, 0])
+    raised = book.per_item
+    for _ in range(20):
+        book.starved(gas_limit=limit, sizes=[0, 0])
+    assert book.per_item == raised
+    book.starved(gas_limit=book.of_batch([0]), sizes=[0])
+    assert book.per_item > raised, "the raised one was too little as well"
 
 
 def test_a_book_that_learned_that_items_cost_nothing_recovers_from_it() -> None:
     book = gas(per_item=100_000)
     book.learn(gas_used=21_000, sizes=[10_000])
     assert book.per_item == 0
-    book.starved()
+    book.starved(gas_limit=book.of_batch([0]), sizes=[0])
     assert book.per_item >= 125_000
 
 
@@ -72,3 +84,25 @@ def test_forms_of_a_workload_learn_apart() -> None:
     assert book.of(tasks, "respond").per_item == guess.per_item
     assert book.of(tasks, "create").per_item != tasks.gas_guess("create").per_item
     assert book.of(tasks, "create") is book.of(tasks, "create")
+
+
+def test_where_little_is_known_of_what_comes_once_few_items_teach_too_much_rather_than_too_little() -> None:
+    book = gas(per_transaction=200_000, per_item=60_000, per_transaction_least=21_000)
+    book.learn(gas_used=100_000, sizes=[0])
+    assert book.per_item == 79_000 * 106 // 100
+    assert book.of_batch([0] * 10) >= 200_000 + 10 * 79_000
+
+
+def test_what_came_back_had_to_be_there_until_the_end() -> None:
+    book = gas(per_transaction=20_000, per_item=60_000, refunds=True)
+    book.learn(gas_used=80_000 * 10, sizes=[0] * 10)
+    assert book.of_batch([0] * 10) >= 80_000 * 10 * 5 // 4
+
+
+def test_what_was_measured_for_the_next_operations_counts_instead_of_what_was_learned() -> None:
+    book = gas(per_transaction=20_000, per_item=60_000)
+    book.learn(gas_used=20_000 + 90_000, sizes=[0])
+    book.measured(gas_needed=20_000 + 10 * 30_000, sizes=[0] * 10)
+    assert book.per_item == 30_000 * 106 // 100
+    book.starved(gas_limit=20_000 + 10 * 31_800, sizes=[0] * 10)
+    assert book.per_item >= 60_000, "and is given up at once where it was too little"

@@ -24,7 +24,8 @@ class BadManifest(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """A test by its file (from the project's root) and its name, as pytest or forge knows it."""
+    """A test by its file (from the project's root) and its name, as pytest or forge knows it. A method's has its
+    class before it, which may inherit it from a file beside its own: `TestSqlite::test_an_id_is_one_job`."""
 
     file: str
     name: str
@@ -36,7 +37,8 @@ class Guard:
     @property
     def promise(self) -> str:
         """Its name in words. A forge test's is in capitals: `test_AStrangerCannotSend`."""
-        words = self.name.removeprefix("testFuzz_").removeprefix("test_").replace("_", " ")
+        name = self.name.rpartition("::")[2]
+        words = name.removeprefix("testFuzz_").removeprefix("test_").replace("_", " ")
         return re.sub(r"(?<=[a-z0-9])([A-Z])|(?<=[A-Z])([A-Z])(?=[a-z])", r" \g<0>", words).lower()
 
     def exists(self, tree: Path) -> bool:
@@ -47,8 +49,12 @@ class Guard:
             return False
         if self.is_contracts:
             return re.search(rf"\bfunction {re.escape(self.name)}\(", text) is not None
-        functions = (n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef))
-        return any(function.name == self.name for function in functions)
+        class_, _, name = self.name.rpartition("::")
+        if not class_:
+            return name in _functions(ast.parse(text).body)
+        beside = (ast.parse(file.read_text()).body for file in (tree / self.file).parent.glob("*.py"))
+        classes = [node for body in beside for node in body if isinstance(node, ast.ClassDef)]
+        return f"class {class_}(" in text and any(name in _functions(one.body) for one in classes)
 
     def __str__(self) -> str:
         return f"{self.file}::{self.name}"
@@ -82,6 +88,10 @@ def chosen(defects: tuple[Defect, ...], one: str | None) -> tuple[Defect, ...]:
     if not found:
         raise BadManifest(f"ONE={one}: no defect's id begins so; there are {', '.join(d.id for d in defects)}")
     return found
+
+
+def _functions(body: list[ast.stmt]) -> set[str]:
+    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 def _defect(entry: dict[str, object], folder: Path) -> Defect:

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from pathlib import Path
+from string import ascii_lowercase
 
 import pytest
 
@@ -29,12 +30,21 @@ def test_its_tests_are_there(defect: Defect) -> None:
     assert not missing, "renamed or gone? tests/defects/manifest.toml names them"
 
 
+def test_a_method_is_there_though_its_class_inherits_it() -> None:
+    file = "tests/store/test_sqlite.py"
+    assert Guard(file, "TestSqlite::test_an_id_is_one_job").exists(PROJECT)
+    assert Guard(file, "TestSqlite::test_an_id_is_one_job").promise == "an id is one job"
+    assert not Guard(file, "TestSqlite::test_an_id_is_two_jobs").exists(PROJECT)
+    assert not Guard(file, "TestOther::test_an_id_is_one_job").exists(PROJECT)
+
+
 def test_every_patch_is_in_the_manifest_once() -> None:
     assert Counter(defect.patch for defect in DEFECTS) == Counter(HERE.glob("*.patch"))
 
 
 def test_no_number_is_left_out() -> None:
     assert {defect.id[:3] for defect in DEFECTS if defect.id[0] == "D"} == {f"D{n:02}" for n in range(1, 16)}
+    assert {defect.id[:3] for defect in DEFECTS if defect.id[0] == "S"} == {f"S-{c}" for c in ascii_lowercase[:20]}
 
 
 def test_a_patch_that_no_longer_applies_is_told_by_its_name(tmp_path: Path) -> None:

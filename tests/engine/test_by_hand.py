@@ -258,6 +258,28 @@ async def test_what_cannot_be_cancelled_is_refused_in_words_and_nothing_changes(
         assert world.gateway.lane.unsettled() == 0
 
 
+async def test_mined_in_the_middle_of_a_cancel_it_is_told_that_the_cancel_is_kept_for_a_reorg(
+    tmp_path: Path,
+) -> None:
+    hurried: list[World] = []
+
+    def tap(when: str, what: str, args: tuple[object, ...]) -> None:
+        # That it was cancelled is saved; before the no-op is signed a block takes the batch.
+        if hurried and (when, what) == ("after", "record"):
+            hurried.pop().node.mine()
+
+    async with open_world(tmp_path, tap=tap) as world:
+        operations = await under_way(world)
+        world.clock.advance(12)
+        hurried.append(world)
+        done = await world.gateway.by_hand.cancel(Nonce(0), Cancel.END)
+        assert (done.no_op, done.what) == (None, Cancel.END)
+        assert "it was mined meanwhile: 0x" in (done.hindered or "")
+        assert in_flight(world).cancelled is Cancel.END
+        await world.finish()
+        assert await world.outcomes(operations) == {Outcome.LANDED}
+
+
 async def test_at_the_fee_ceiling_a_cancel_is_kept_and_says_what_is_missing(tmp_path: Path) -> None:
     async with open_world(tmp_path) as world:
         await under_way(world)

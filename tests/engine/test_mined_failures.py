@@ -8,6 +8,8 @@ from engine.world import BATCHED, Settings, World, open_world
 from headrace.core.operation import Operation
 from headrace.core.ports import NodeTrouble
 from headrace.core.words import Nonce, Outcome
+from headrace.testing.builders import BATCH_TASK_MANAGER
+from headrace.testing.fake_world import Frame
 from headrace.workloads.tasks.payload import CREATE
 
 STRICT_ONLY = replace(BATCHED, strict_only=True)
@@ -202,3 +204,25 @@ async def test_a_transaction_that_ran_out_of_gas_as_a_whole_is_given_more_the_ne
         assert oks[-1] is True
         assert sorted(limits) == limits
         assert len(set(limits)) == len(limits)
+
+
+class Silent:
+    """Says yes to everything and does nothing, as an address without the right contract."""
+
+    code = b"\xfe silent"
+
+    def run(self, frame: Frame, data: bytes) -> bytes:
+        return b""
+
+
+async def test_what_succeeds_and_shows_no_effect_is_not_paid_for_again_and_again(tmp_path: Path) -> None:
+    async with open_world(tmp_path) as world:
+        world.chain.contracts[BATCH_TASK_MANAGER] = Silent()
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.finish(blocks=60)
+        account = await world.account(operation)
+        assert account.outcome is Outcome.REJECTED
+        assert account.reason == "the receipt shows no effect of it; gave up after 2 retries"
+        assert world.sent_nonces() == [0, 1, 2]
+        assert "is the right contract at its target?" in (world.gateway.judge.operator_needed or "")

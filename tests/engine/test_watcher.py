@@ -211,3 +211,32 @@ async def test_a_reorg_between_the_look_at_a_start_and_the_first_head_that_could
         world.chain.reorg(3, blocks=4, forget=True)
         await world.saw()
         assert (await world.account(operation)).state.value == "sent"
+
+
+async def test_who_also_listens_does_not_wait_for_the_lanes_and_its_trouble_keeps_nothing_from_them(
+    tmp_path: Path,
+) -> None:
+    """What a task may refer to: after a start with much under way it took a minute, in which no task was taken."""
+    async with open_world(tmp_path, settings=Settings(confirmations=1)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.flush()
+        states: list[str] = []
+
+        async def also(head: Block) -> None:
+            states.append((await world.account(operation)).state.value)
+            raise NodeTrouble("the registry could not be read")
+
+        world.gateway.watcher = Watcher(
+            node=world.node,
+            heads=world.node.heads(),
+            lanes=[(world.gateway.lane, world.gateway.packer)],
+            blocks=BlockTimes(),
+            clock=world.clock,
+            also=also,
+        )
+        world.chain.mine()
+        with pytest.raises(NodeTrouble, match="registry"):
+            await world.saw()
+        assert states == ["mined"], "told before the lane looked at what this head settles"
+        assert (await world.account(operation)).state.value == "done"

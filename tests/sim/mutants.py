@@ -59,7 +59,7 @@ def sends_and_then_saves() -> Iterator[None]:
         yield
 
 
-@mutant("no-loop-dies", first_seed=10)
+@mutant("no-loop-dies")
 def remembers_only_the_newest_attempt() -> Iterator[None]:
     unsettled = SqliteStore.unsettled
 
@@ -122,7 +122,7 @@ def takes_a_new_nonce_when_a_receipt_is_late() -> Iterator[None]:
         yield
 
 
-@mutant("no-effect-twice")
+@mutant("no-effect-twice", first_seed=7)
 def gives_a_nonce_up_as_soon_as_a_stranger_has_it() -> Iterator[None]:
     decide = transactions.decide
 
@@ -153,7 +153,7 @@ def takes_exists_for_responded() -> Iterator[None]:
         yield
 
 
-@mutant("outcome-agrees-with-the-chain", first_seed=18)
+@mutant("outcome-agrees-with-the-chain", first_seed=9)
 def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
     async def at_once(self: Judge, workload: Any, operation: Any, judgement: Judgement, head: Any) -> Judgement:
         return judgement
@@ -208,7 +208,7 @@ def pays_whatever_it_costs() -> Iterator[None]:
         yield
 
 
-@mutant("a-retraction-is-told")
+@mutant("a-retraction-is-told", first_seed=5)
 def does_not_look_back_after_a_reorg() -> Iterator[None]:
     async def deaf(*_: Any) -> None:
         return None
@@ -234,7 +234,7 @@ def leaves_it_to_the_pool_to_keep_what_it_got() -> Iterator[None]:
         yield
 
 
-@mutant("nothing-left-in-memory", first_seed=3)
+@mutant("nothing-left-in-memory")
 def forgets_its_waits() -> Iterator[None]:
     async def woken_or(packer: Packer, seconds: float | None) -> None:
         waits = {asyncio.ensure_future(packer._woken.wait())}

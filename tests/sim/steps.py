@@ -53,7 +53,7 @@ async def take(world: World, step: Step) -> None:
 
 def draw_all(chance: Random) -> Iterator[Step]:
     """Steps without end. Each run likes some kinds and leaves out others: many faults at once hide each other."""
-    kinds = list(KINDS.values())
+    kinds = [KINDS[name] for name in sorted(KINDS)]
     weights = [kind.weight * (1 if kind.always else chance.choice([0, 0.5, 1, 2, 5])) for kind in kinds]
     while True:
         (kind,) = chance.choices(kinds, weights)

@@ -1,4 +1,4 @@
-"""Puts the task contracts on a chain and sets them up: `headrace deploy`, and the demo's first act.
+"""Puts our contracts on a chain and sets them up: `headrace deploy`, and the demo's first act.
 
 Owns      which contracts there are, who may do what, which operators are registered.
 Promises  running it again finishes what an earlier run left undone, and changes nothing that is right already.
@@ -25,6 +25,7 @@ REGISTRY: Final = "OperatorRegistry"
 TASK_MANAGER: Final = "TaskManager"
 BATCH: Final = "BatchTaskManager"
 ESCROW: Final = "Escrow"
+TEST_FEE_ROUTER: Final = "TestFeeRouter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,22 +58,10 @@ async def deploy_tasks(
     say: Callable[[str], None],
 ) -> Deployment:
     """Writes the file after each contract, so that nothing deployed is forgotten. Raises as `Deployer.deploy`."""
-    known = _recorded(file)
-    done: dict[str, Deployed] = {}
-    if known is not None:
-        await deployments.check(known, node)
-        done.update(known.contracts)
-
-    async def put(name: str, *args: object) -> Address:
-        if name not in done:
-            done[name] = await deployer.deploy(load(name), *args)
-            deployments.write(file, Deployment(chain=chain, env=env, contracts=done))
-            say(f"{name} deployed at {address_text(done[name].address)}, block {done[name].block}")
-        return done[name].address
-
-    registry = await put(REGISTRY, plan.owner)
-    manager = await put(TASK_MANAGER, registry, plan.owner)
-    batch = await put(BATCH, manager, plan.owner)
+    there = await _Putting.beside(file, deployer=deployer, node=node, chain=chain, env=env, say=say)
+    registry = await there.put(REGISTRY, plan.owner)
+    manager = await there.put(TASK_MANAGER, registry, plan.owner)
+    batch = await there.put(BATCH, manager, plan.owner)
     setup = _Setup(deployer, node, say)
     generators = [batch, *(plan.lanes if plan.direct else ())]
     for generator in generators:
@@ -81,7 +70,59 @@ async def deploy_tasks(
         if lane != plan.owner:
             await setup.once(BATCH, batch, "isAuthorized", "addAuthorized", lane)
     await setup.operators(registry, plan.operators, chain)
-    return Deployment(chain=chain, env=env, contracts=done)
+    return there.deployment
+
+
+async def deploy_escrow(
+    *,
+    fee_router: Address | None,
+    collector: Address,
+    deployer: Deployer,
+    node: Node,
+    chain: ChainId,
+    env: str,
+    file: Path,
+    say: Callable[[str], None],
+) -> Deployment:
+    """Beside whatever the file has already. `fee_router` None: one of ours that takes nothing, and that anybody
+    may change: for local chains. `collector` gets the fees. Raises as `Deployer.deploy`."""
+    there = await _Putting.beside(file, deployer=deployer, node=node, chain=chain, env=env, say=say)
+    if ESCROW not in there.done:
+        router = fee_router if fee_router is not None else await there.put(TEST_FEE_ROUTER, 0, collector)
+        await there.put(ESCROW, router, collector)
+    return there.deployment
+
+
+@dataclass(frozen=True, slots=True)
+class _Putting:
+    """Deploys what the file does not have yet, and writes it after each."""
+
+    file: Path
+    deployer: Deployer
+    chain: ChainId
+    env: str
+    say: Callable[[str], None]
+    done: dict[str, Deployed]
+
+    @staticmethod
+    async def beside(
+        file: Path, *, deployer: Deployer, node: Node, chain: ChainId, env: str, say: Callable[[str], None]
+    ) -> "_Putting":
+        known = _recorded(file)
+        if known is not None:
+            await deployments.check(known, node)
+        return _Putting(file, deployer, chain, env, say, dict(known.contracts) if known is not None else {})
+
+    @property
+    def deployment(self) -> Deployment:
+        return Deployment(chain=self.chain, env=self.env, contracts=self.done)
+
+    async def put(self, name: str, *args: object) -> Address:
+        if name not in self.done:
+            self.done[name] = found = await self.deployer.deploy(load(name), *args)
+            deployments.write(self.file, self.deployment)
+            self.say(f"{name} deployed at {address_text(found.address)}, block {found.block}")
+        return self.done[name].address
 
 
 def _recorded(file: Path) -> Deployment | None:

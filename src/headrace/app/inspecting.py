@@ -24,7 +24,7 @@ from headrace.core.transaction import (
     mined_of,
     signed,
 )
-from headrace.core.words import BatchId, Nonce, OperationId, Outcome, TxHash
+from headrace.core.words import Address, BatchId, Nonce, OperationId, Outcome, TxHash
 from headrace.engine.story import told_fees
 from headrace.operators.evaluation import Certified, Failed, Refused, result_of
 
@@ -47,14 +47,14 @@ class Story:
 
 
 async def stories_of(id: str, reader: StoryReader) -> list[Story]:
-    """`id` is an operation id, a task id, a batch id, a transaction hash, a nonce or a lane's address. Empty where
-    none has it."""
+    """`id` is an operation id, a task id, a batch id, a transaction hash, a nonce (LANE/NONCE where several lanes
+    have it) or a lane's address. Empty where none has it."""
     stories = []
     account = await reader.account(OperationId(id))
     evaluation = await reader.evaluation(OperationId(id))
     if account is not None or evaluation is not None:
         return [await _operation(OperationId(id), account, evaluation, reader)]
-    if (key := _bytes32(id)) is not None:
+    if (key := _bytes(id, 32)) is not None:
         evaluation = await reader.evaluation_about(key)
         accounts: dict[OperationId, Account | None] = {}
         for found in await reader.accounts_about(key):
@@ -76,8 +76,12 @@ async def stories_of(id: str, reader: StoryReader) -> list[Story]:
 async def _ledger_entry(id: str, key: bytes | None, reader: StoryReader) -> LedgerEntry | None:
     if key is not None and (entry := await reader.ledger_entry(hash=TxHash(key))) is not None:
         return entry
-    if len(id) <= NONCE_DIGITS_MAX and id.isdecimal():
-        return await reader.ledger_entry(nonce=Nonce(int(id)))
+    lane, slash, nonce = id.rpartition("/")
+    if len(nonce) <= NONCE_DIGITS_MAX and nonce.isdecimal():
+        if not slash:
+            return await reader.ledger_entry(nonce=Nonce(int(nonce)))
+        if (address := _bytes(lane, 20)) is not None:
+            return await reader.ledger_entry(lane=Address(address), nonce=Nonce(int(nonce)))
     return await reader.ledger_entry(batch=BatchId(id))
 
 
@@ -305,9 +309,9 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def _bytes32(text: str) -> bytes | None:
+def _bytes(text: str, size: int) -> bytes | None:
     digits = text.removeprefix("0x")
-    if len(digits) != 64:
+    if len(digits) != 2 * size:
         return None
     try:
         return bytes.fromhex(digits)

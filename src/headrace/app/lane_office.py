@@ -36,6 +36,11 @@ class LaneOffice:
         entry = await self._reader.ledger_entry(hash=transaction)
         if entry is None:
             raise FixTheRequest(f"no lane has a transaction 0x{transaction.hex()}")
+        if entry.chain != self._chain:  # the same key may have that nonce here too
+            raise FixTheRequest(
+                f"0x{transaction.hex()} is of chain {entry.chain}, and this gateway's is {self._chain}: only a "
+                "gateway of that chain can cancel it"
+            )
         return entry.lane, signed(entry.transaction).nonce
 
     async def cancel(self, lane: Address, nonce: Nonce, what: Cancel) -> Cancelled:

@@ -67,7 +67,8 @@ class ChainSettings(Section):
     fork: Literal["prague", "osaka", "amsterdam"] = "osaka"
     poll_interval_s: Seconds = 1.0
     request_timeout_s: Seconds = 10.0
-    confirmations: Count = 12
+    # What is final is proven by the state of the block that is so deep, and nodes keep 128 of them.
+    confirmations: Annotated[int, Field(ge=1, le=100)] = 12
     tip_wei: Annotated[int, Field(ge=0)] = 1_000_000
     fee_ceiling_gwei: Count = 300
     bump_percent: Annotated[int, Field(ge=10, le=1000)] = 12

@@ -15,12 +15,13 @@ from headrace.app.job_office import JobOffice
 from headrace.app.measuring import Measuring
 from headrace.app.settings import Settings
 from headrace.chain import deployments
+from headrace.chain.abi_codec import Undecodable
 from headrace.chain.deployments import Deployment
 from headrace.chain.hexes import address_text
 from headrace.chain.node import RpcNode
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import NeedsOperator
-from headrace.core.ports import Clock
+from headrace.core.ports import Clock, Returned
 from headrace.core.ports.compute import ComputeEngine
 from headrace.core.terms import JobId
 from headrace.core.words import Address, ChainId, Revert
@@ -36,12 +37,13 @@ from headrace.jobs.lock_checks import OnTheirWay
 from headrace.jobs.lock_ends import LockEnds
 from headrace.jobs.lock_keeping import LockKeeping
 from headrace.jobs.offers import Offers
-from headrace.jobs.planning import Unread
 from headrace.jobs.proving import Proving
 from headrace.jobs.schedule import ClaimPolicy
 from headrace.jobs.service import SettlementService
 from headrace.jobs.withdrawing import Withdrawing
 from headrace.store import SqliteStore
+from headrace.workloads.escrow import calldata
+from headrace.workloads.escrow.lock_state import live_locks
 from headrace.workloads.escrow.workload import Escrow, EscrowContract
 
 
@@ -175,13 +177,16 @@ async def open_settlement(
         Deployment(chain=deployment.chain, env=deployment.env, contracts={ESCROW: contract}), node
     )
     lanes = tuple(signer.address for signer in signers)
-    reader = EscrowReader(node, escrow=contract.address, chain=deployment.chain, confirmations=1)
-    locks = await reader.locks(lanes[0], as_of=await reader.final_block())
-    if isinstance(locks, Unread):
+    answer = await node.call(to=contract.address, data=calldata.get_locks_of(lanes[0]))
+    try:
+        if not isinstance(answer, Returned):
+            raise Undecodable("getLocks reverted")
+        live_locks(answer.data, payee=lanes[0])
+    except Undecodable as error:
         raise NeedsOperator(
             f"{settings.chain.deployment}: {ESCROW} {address_text(contract.address)} does not answer as an escrow "
-            f"does: {locks.reason}"
-        )
+            f"does: {error}"
+        ) from None
     return SettlementPart(
         workload=Escrow(EscrowContract(address=contract.address), read_revert=read_revert),
         escrow=contract.address,

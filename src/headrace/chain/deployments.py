@@ -1,4 +1,4 @@
-"""The file that says which contracts are deployed where: deployments/{chainId}-{env}.json (SURFACE, Files).
+"""The file that says which contracts are deployed where: deployments/{chainId}-{env}.json.
 
 Promises  written whole or not at all; read strictly; `check` proves against the chain that the code is the one
           recorded, and names every contract that is not.

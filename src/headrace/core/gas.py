@@ -5,7 +5,7 @@ Promises  the estimate follows the dearest of the recent batches, and rises at o
 Leaves    the first guess to each workload.
 
 A node is never asked to estimate a batch: it would run it some 26 times, and for a batch that goes on after a
-failing item the answer is too low by design.
+failing item the answer is too low by design. The one exception is a claim run (docs/decisions/0018).
 """
 
 from collections import deque
@@ -75,10 +75,15 @@ class ItemGas:
         self.samples.clear()
         self.samples.append(max(items // len(sizes), 0))
 
-    def starved(self) -> None:
-        """A batch ran dry: the next one gets more at once, and not less than the guess, whatever was learned
-        (where all seemed to be in the bytes it may be nothing, and a quarter of that is nothing)."""
-        dear = max(self.per_item, self.guess_per_item)
+    def starved(self, *, gas_limit: int, sizes: Sequence[int]) -> None:
+        """A batch with this limit ran dry: the next one gets more at once, and not less than the guess, whatever
+        was learned (where all seemed to be in the bytes it may be nothing, and a quarter of that is nothing).
+
+        More than that batch had, not more than is estimated now: of many in flight with the same estimate all run
+        dry, and a quarter on each quarter would soon be more than any transaction may have."""
+        assert sizes
+        had = (gas_limit - self.fixed - sum(sizes) * GAS_PER_BYTE) // len(sizes)
+        dear = max(had, self.guess_per_item)
         self.samples.append(dear * (100 + STARVED_PERCENT) // 100)
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from headrace.core.errors import FixTheRequest, TryLater
 from headrace.core.lanes import against_adopting
 from headrace.core.ports import Clock, LaneStore, Node, NodeTrouble, NonceUsed, Note, TransactionStore
-from headrace.core.transaction import Cancel, InFlight, Mined, Settled, Taken, Transaction, Void
+from headrace.core.transaction import Cancel, InFlight, Mined, Settled, Taken, Transaction, Void, mined_of
 from headrace.core.words import Address, Nonce, Purpose, TxHash
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.packer import Packer
@@ -25,7 +25,7 @@ class HandStore(LaneStore, TransactionStore, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """`no_op` fills the nonce; None while it cannot be signed, for the reason in `hindered`."""
+    """`no_op` fills the nonce; None while there is none to send, for the reason in `hindered`. It is kept then."""
 
     operations: int
     what: Cancel
@@ -90,13 +90,20 @@ class ByHand:
             raise FixTheRequest(await self._why_not_under_way(nonce))
         if trip.in_flight.batch is None:
             raise FixTheRequest(f"nonce {nonce} carries no operations: it only fills a gap, and the lane needs it")
+        before = trip.in_flight.cancelled
         try:
             await self._lane.cancel(trip, what)
         except NodeTrouble as trouble:
             raise TryLater(f"the chain does not answer: {trouble}") from trouble
-        if not isinstance(trip.transaction, InFlight):
-            raise FixTheRequest(_too_late(nonce, trip.transaction))
         in_flight = trip.in_flight
+        if not isinstance(trip.transaction, InFlight):
+            if in_flight.cancelled is None or in_flight.cancelled is before:
+                raise FixTheRequest(_too_late(nonce, trip.transaction))
+            # Saved before it was seen: it holds where a reorg takes that back, so it must not be told as refused.
+            overtaken = _overtaken(trip.transaction)
+            return Cancelled(
+                operations=len(trip.operations), what=in_flight.cancelled, no_op=None, hindered=overtaken
+            )
         assert in_flight.cancelled is not None, in_flight
         newest = in_flight.attempts[-1]
         return Cancelled(
@@ -157,6 +164,17 @@ def adopted_note(lane: Address, *, before: Nonce, start: Nonce) -> Note:
 
 def _note(lane: Address, text: str) -> Note:
     return Note(subject=f"0x{lane.hex()}", text=f"by hand: {text}")
+
+
+def _overtaken(transaction: Transaction) -> str:
+    """What came between a cancel and its no-op."""
+    mined = mined_of(transaction)
+    if mined is not None:
+        return (
+            f"it was mined meanwhile: 0x{mined.winner.hex()} in block {mined.block}; the nonce is filled only if "
+            "that block is uncled"
+        )
+    return "a transaction that is not this lane's took the nonce meanwhile"
 
 
 def _too_late(nonce: Nonce, transaction: Transaction) -> str:

@@ -8,7 +8,7 @@ Leaves    each transaction to `engine.carrier`, what travels to the packer.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final, Protocol
 from uuid import uuid4
 
@@ -112,6 +112,13 @@ class LaneRunner:
         """How many more may be in flight."""
         # A reorg can bring back more than the bound.
         return max(0, self._in_flight_max - len(self._trips.undecided()))
+
+    def carries(self, workload: Workload, forms: Collection[str]) -> bool:
+        """Whether a batch of one of them is not mined yet."""
+        return any(
+            trip.operations and trip.workload.name == workload.name and trip.form in forms
+            for trip in self._trips.undecided()
+        )
 
     def gas_in_flight(self) -> int:
         """Sum of the gas limits of what is not mined yet."""

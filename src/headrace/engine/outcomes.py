@@ -2,7 +2,7 @@
 
 Owns      the reading of effects, the explanation of a mined failure, what a batch teaches about gas.
 Promises  an operation ends as landed only on its own effect; what shows no effect is asked of the chain's state.
-Leaves    saving to `engine.lane_runner`.
+Leaves    saving to `engine.carrier`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -177,7 +177,10 @@ class Outcomes:
             self._gas_book.of(trip.workload, trip.form).learn(gas_used=mined.gas_used, sizes=sizes)
 
     def _starved(self, trip: Trip) -> None:
-        self._gas_book.of(trip.workload, trip.form).starved()
+        sizes = [trip.workload.size(o) for o in trip.operations]
+        if sizes:
+            gas = self._gas_book.of(trip.workload, trip.form)
+            gas.starved(gas_limit=trip.in_flight.gas_limit, sizes=sizes)
 
 
 def _ran_dry(revert: Revert) -> bool:

@@ -82,10 +82,17 @@ class Room:
                 gas_per_transaction=self._limits.gas_per_transaction,
                 bytes_per_transaction=self._limits.bytes_per_transaction,
                 operations_per_transaction=self._most_of(workload, form),
-                transactions=self._lane.free_transactions(),
+                transactions=self._transactions(workload, form),
                 gas_total=min(self.free_gas(), self._affordable_gas()),
             ),
         )
+
+    def _transactions(self, workload: Workload, form: str) -> int:
+        """How many more of this form may be in flight."""
+        free = self._lane.free_transactions()
+        if form not in workload.in_turn:
+            return free
+        return 0 if self._lane.carries(workload, workload.in_turn) else min(free, 1)
 
     def _most_of(self, workload: Workload, form: str) -> int:
         most = min(workload.most_per_transaction, self._most.get(form, workload.most_per_transaction))

@@ -34,7 +34,8 @@ class Watcher:
         clock: Clock,
         also: Callable[[Block], Awaitable[None]] | None = None,
     ) -> None:
-        """`also` hears of each head after the lanes did."""
+        """`also` hears of each head before the lanes do: what a task may refer to must not wait for their work.
+        Its trouble keeps nothing from them."""
         self._node, self._heads, self._lanes = node, heads, lanes
         self._blocks, self._clock, self._also = blocks, clock, also
         self._canonical: dict[BlockNumber, BlockHash] = {}
@@ -76,11 +77,20 @@ class Watcher:
         self._newest = head.number
         self._forget()
         self._blocks.saw_block(self._clock.now())
+        trouble = await self._tell_also(head)
         for lane, packer in self._lanes:
             await lane.saw_head(head)
             await packer.saw_head(head)
+        if trouble is not None:
+            raise trouble
+
+    async def _tell_also(self, head: Block) -> NodeTrouble | None:
         if self._also is not None:
-            await self._also(head)
+            try:
+                await self._also(head)
+            except NodeTrouble as trouble:
+                return trouble
+        return None
 
     async def _new_blocks(self, head: Block) -> list[Block]:
         """From the first one that we do not know to the head, oldest first."""

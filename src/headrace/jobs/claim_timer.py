@@ -102,10 +102,7 @@ class ClaimTimer:
         await self._store.end_claim_run(run.number, counts=counts, troubles=findings.told(), now=now)
         missed = 0 if not findings.again else 1 if self._last is None else self._last.missed + 1
         self._last = LastRun(began_at=run.began_at, ended_at=now, missed=missed)
-        early = [
-            trouble for trouble in findings.troubles if "could not be read" in trouble or "ended early" in trouble
-        ]
-        self._trouble = f"claim run {run.number}: {early[0]}" if early else None
+        self._trouble = None if findings.missed is None else f"claim run {run.number}: {findings.missed}"
         log.info(
             "claim run %d: %s", run.number, ", ".join(f"{n} {what}" for what, n in counts.items()) or "nothing"
         )

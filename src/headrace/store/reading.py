@@ -144,7 +144,8 @@ def _only_entry(db: sqlite3.Connection, rows: Sequence[sqlite3.Row]) -> LedgerEn
         return None
     if len(rows) > 1:
         lanes = ", ".join(f"0x{row['lane'].hex()} on chain {row['chain']}" for row in rows)
-        raise FixTheRequest(f"nonce {rows[0]['nonce']} belongs to several lanes ({lanes}): name one")
+        nonce = rows[0]["nonce"]
+        raise FixTheRequest(f"nonce {nonce} belongs to several lanes ({lanes}): name one, as LANE/{nonce}")
     row = rows[0]
     attempts = db.execute(_SQL["attempts_of"], {"seq": row["seq"]})
     return LedgerEntry(

@@ -25,7 +25,7 @@ PAYLOADS = {
     CLAIM: Payload(key=KEY, amount=60, proof=PROOF),
     RELEASE: Payload(key=KEY, proof=PROOF),
     CANCEL: Payload(key=KEY),
-    WITHDRAW: withdrawal(PAYEE, TOKEN, 60),
+    WITHDRAW: withdrawal(PAYEE, TOKEN, 60, earned_in=TxHash(b"\x55" * 32)),
 }
 
 

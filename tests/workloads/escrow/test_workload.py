@@ -1,5 +1,6 @@
 import pytest
 from eth_abi.abi import decode, encode
+from eth_utils.crypto import keccak
 
 from headrace.chain.abi_codec import Undecodable
 from headrace.core.errors import FixTheRequest
@@ -60,6 +61,13 @@ def test_each_kind_travels_with_its_arguments_one_array_each() -> None:
     assert arguments(RELEASE) == (jobs, tokens, payers, (0, 0), (PROOF, PROOF))
     assert arguments(CANCEL) == (jobs, tokens, payers, (text(PAYEE),) * 2)
     assert arguments(WITHDRAW) == (tokens, (60, 60))
+
+
+@pytest.mark.parametrize("kind", [CLAIM, RELEASE])
+def test_what_is_claimed_stays_in_the_escrow_and_so_does_all_else_that_the_payee_has_there(kind: str) -> None:
+    """The functions that claim and withdraw at once pay out all of it, the payee's own deposits too."""
+    called = workload().call(kind, [operation(kind)], strict=True).data[:4]
+    assert called == keccak(text="claimLocks(uint256[],address[],address[],uint256[],bytes[])")[:4]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -9,7 +9,7 @@ from headrace.core.words import Address, ChainId
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse, attestation_digest
 from workloads.tasks.making import addresses, intents, responses, tasks, words
 
-# Written out a second time, from SURFACE (Contracts) and not from the code under test.
+# Written out a second time, from the contracts' interface and not from the code under test.
 INTENT = "(address,address,uint256,bytes,uint256,bytes)"
 TASK = f"(bytes32,address,uint32,uint32,{INTENT},bytes,bytes,bytes,uint256)"
 RESPONSE = "(bytes32,address,bytes32,bytes32,bytes,uint32)"

@@ -16,7 +16,7 @@ from workloads.tasks.making import BATCHED, ERRORS, SINGLY, payload, revert, wor
 
 MADE = Builder(5)
 
-# facts/tasks §4, computed independently of this code.
+# Computed independently of this code.
 PUBLISHED = {
     "2e98c533": "TaskAlreadyExists",
     "68905dff": "TaskAlreadyResponded",

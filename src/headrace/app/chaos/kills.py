@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from headrace.app.demo.processes import DidNotStart, Listening
-from headrace.app.demo.run import Stage, start_gateway
+from headrace.app.demo.run import start_gateway
+from headrace.app.demo.scene import Scene
+from headrace.testing.anvil import Anvil
 
 # Of the time for load: the first and the last kill leave something to kill and something to be seen.
 FIRST_SHARE: Final = 0.06
@@ -37,10 +39,23 @@ def kill_moments(kills: int, seconds: float, *, seed: int) -> list[float]:
     return [start_s + length_s * (index + chance.random()) / kills for index in range(kills)]
 
 
+class Killed(Protocol):
+    """A stage of any workload."""
+
+    @property
+    def scene(self) -> Scene: ...
+
+    @property
+    def chain(self) -> Anvil: ...
+
+    @property
+    def gateway(self) -> Listening: ...
+
+
 class Kills:
     """`started` is told of each new gateway."""
 
-    def __init__(self, stage: Stage, *, started: Callable[[int], None]) -> None:
+    def __init__(self, stage: Killed, *, started: Callable[[int], None]) -> None:
         self._stage, self._started = stage, started
         self.done: list[Kill] = []
 

@@ -28,7 +28,7 @@ from headrace.app.chaos.nodes import REQUEST_TIMEOUT_S
 from headrace.app.chaos.nodes_control import NodesControl, start_troubled_nodes
 from headrace.app.chaos.told import ToldBook
 from headrace.app.demo.access import NodeAccess
-from headrace.app.demo.run import REFUSED_PERCENT, DemoOptions, Stage, open_stage
+from headrace.app.demo.run import REFUSED_PERCENT, DemoOptions, Stage, Windows, open_stage
 from headrace.app.demo.writing import Tuning
 from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
@@ -45,6 +45,8 @@ BLOCK_TIME_S: Final = 1
 GAS_LIMIT: Final = 120_000_000
 CONFIRMATIONS: Final = 6
 RECEIPT_TIMEOUT_S: Final = 6  # short, so that spikes and drops lead to replacements within the run
+# As long as the defaults are with blocks of 12 s: what is too late is no question of how quick our blocks are.
+WINDOWS: Final = Windows(creation_blocks=64 * 12 // BLOCK_TIME_S, response_blocks=128 * 12 // BLOCK_TIME_S)
 POISON_PERCENT: Final = 3.0
 GIVE_UP_S: Final = 120.0  # a request is asked again so long: kills and troubles take much of it
 PAUSE_MAX_S: Final = 6.0  # while the gateway is away, those who wait must not be its load when it comes back
@@ -114,7 +116,7 @@ async def run_chaos(options: ChaosOptions, *, base: Path, say: Say) -> ChaosRun:
     }
     try:
         async with (
-            open_stage(demo, base=base, say=say, open_access=access, tuning=tuning) as stage,
+            open_stage(demo, base=base, say=say, open_access=access, tuning=tuning, windows=WINDOWS) as stage,
             follow_heads(stage.chain.rpc) as heads,
         ):
             return await _Chaos(options, stage, started[0], heads, say).run()

@@ -6,7 +6,7 @@ Promises  each is one request and five reports, as any client and engine would s
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -71,9 +71,12 @@ async def until(
     what: str,
     within_s: float,
     each: Callable[[int], None] = lambda count: None,
+    never: Collection[str] = (),
 ) -> Mapping[str, Json]:
-    """Waits until it holds for each of them, told how many it holds for. Answers with all jobs there are. Raises
-    NotInTime, Refused."""
+    """Waits until it holds for each of them; `each` is told how many it holds for. Answers with all jobs there
+    are. `never`: where a payment is in one of these states it will not hold any more.
+
+    Raises NotInTime, Refused."""
     give_up_at = time.monotonic() + within_s
     while True:
         told = await client.jobs()
@@ -81,6 +84,9 @@ async def until(
         each(count)
         if count == len(jobs):
             return told
+        lost = [job.id for job in jobs if job.id in told and told[job.id]["settlement"] in never]
+        if lost:
+            raise NotInTime(f"{what}: never of {len(lost)}: {lost[0]} is {told[lost[0]]['settlement']}")
         if time.monotonic() > give_up_at:
             raise NotInTime(f"{what}: {count} of {len(jobs)} after {within_s:g} s")
         await asyncio.sleep(_LOOK_S)

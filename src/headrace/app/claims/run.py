@@ -149,6 +149,7 @@ class _Claims:
                 what="locks on chain",
                 within_s=WITHIN_S,
                 each=progress.update,
+                never=SETTLED,
             )
 
     async def _claim(self) -> tuple[float, float]:

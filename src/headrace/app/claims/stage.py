@@ -19,6 +19,7 @@ from headrace.app.demo.settlement.one_by_one import Experiment, Measured, measur
 from headrace.app.demo.settlement.payers import Account, endow, make_payers
 from headrace.app.demo.settlement.sending import Senders
 from headrace.app.demo.settlement.writing import Times, write_settlement_settings
+from headrace.app.demo.writing import Tuning
 from headrace.chain import deployments
 from headrace.chain.deployments import Deployed, Deployment
 from headrace.core.words import Address
@@ -34,7 +35,8 @@ _COLLECTOR: Final = Address(bytes.fromhex("c0" * 20))
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageOptions:
     """`linear`: on the escrow that imitates the deployed ones. `lag_s`: how far the chain is behind at first.
-    `more`: TOML for the gateway's settings."""
+    `singles`: so many claims of another provider, to compare; 0: nothing is compared. `tuning` as in
+    `demo.writing`."""
 
     payers: int
     linear: bool = False
@@ -44,7 +46,7 @@ class StageOptions:
     lag_s: int = 0
     times: Times = field(default_factory=Times)
     singles: int = SINGLES
-    more: str = ""
+    tuning: Tuning = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,9 +113,8 @@ async def open_claim_stage(
             confirmations=options.confirmations,
             token=contracts.token.address,
             times=options.times,
-            compute=False,
-            jobs_at_once=1,
-            more=options.more,
+            jobs_at_once=None,
+            tuning=options.tuning,
         )
         gateway = await stack.enter_async_context(start_gateway(scene, chain))
         await until_ready(gateway)

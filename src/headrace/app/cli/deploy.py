@@ -4,13 +4,16 @@ import asyncio
 import os
 import re
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import click
 
 from headrace.app.cli.options import config_option, settings_path
 from headrace.core.words import Address, ChainId
+
+LOCAL_CHAIN: Final = 31337
 
 if TYPE_CHECKING:
     from headrace.app.deploying import NewOperator
@@ -31,8 +34,31 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The variable with the key that deploys and owns the contracts. Default: the first lane's key.",
 )
-def deploy(config: Path | None, env: str, operators: Path | None, owner_key_env: str | None) -> None:
-    """Put the task contracts on the chain of the settings, and set them up for its lanes.
+@click.option(
+    "--workload",
+    "workloads",
+    type=click.Choice(["tasks", "settlement"]),
+    multiple=True,
+    default=("tasks",),
+    show_default=True,
+    help="Whose contracts. May be given twice.",
+)
+@click.option(
+    "--fee-router",
+    metavar="ADDRESS",
+    help="Of the escrow: who knows the fee on claims. Default, on chain 31337 only: a test contract, no fee.",
+)
+@click.option("--collector", metavar="ADDRESS", help="Of the escrow: who gets the fees. Default: the owner.")
+def deploy(
+    config: Path | None,
+    env: str,
+    operators: Path | None,
+    owner_key_env: str | None,
+    workloads: tuple[str, ...],
+    fee_router: str | None,
+    collector: str | None,
+) -> None:
+    """Put the contracts on the chain of the settings, and set them up for its lanes.
 
     Running it again finishes what an earlier run left undone.
     """
@@ -40,14 +66,38 @@ def deploy(config: Path | None, env: str, operators: Path | None, owner_key_env:
 
     path = settings_path(config)
     settings = load_settings(path)
-    asyncio.run(_deploy(settings, path.parent, env, operators, owner_key_env))
+    fees = _Fees(_address(fee_router, "--fee-router"), _address(collector, "--collector"))
+    if "settlement" in workloads and fees.router is None and settings.chain.chain_id != LOCAL_CHAIN:
+        raise click.UsageError(
+            f"--workload settlement on chain {settings.chain.chain_id} needs --fee-router: the test contract lets "
+            "anybody change the fee"
+        )
+    asyncio.run(_deploy(settings, path.parent, env, operators, owner_key_env, workloads, fees))
+
+
+@dataclass(frozen=True, slots=True)
+class _Fees:
+    router: Address | None
+    collector: Address | None
+
+
+def _address(text: str | None, option: str) -> Address | None:
+    if text is not None and not re.fullmatch(r"0x[0-9a-fA-F]{40}", text):
+        raise click.BadParameter(f"{text!r} is no address", param_hint=option)
+    return None if text is None else Address(bytes.fromhex(text[2:]))
 
 
 async def _deploy(
-    settings: "Settings", folder: Path, env: str, operators: Path | None, owner_key_env: str | None
+    settings: "Settings",
+    folder: Path,
+    env: str,
+    operators: Path | None,
+    owner_key_env: str | None,
+    workloads: tuple[str, ...],
+    fees: _Fees,
 ) -> None:
     from headrace.app.clock import SystemClock
-    from headrace.app.deploying import Plan, deploy_tasks
+    from headrace.app.deploying import Plan, deploy_escrow, deploy_tasks
     from headrace.app.keys import lane_signers
     from headrace.chain import deployments
     from headrace.chain.deploying import Deployer
@@ -72,20 +122,32 @@ async def _deploy(
                 f"the node is on chain {found}, the settings say {chain}: correct chain_id or the node's URL"
             )
         deployer = Deployer(node, owner, chain=chain, clock=clock, limits=FORKS[settings.chain.fork])
-        await deploy_tasks(
-            Plan(
-                owner=owner.address,
-                lanes=[s.address for s in signers],
-                operators=new_operators,
-                direct=not settings.batch_submitter.enabled,
-            ),
-            deployer=deployer,
-            node=node,
-            chain=chain,
-            env=env,
-            file=file,
-            say=lambda text: click.echo(text, err=True),
-        )
+        if "tasks" in workloads:
+            await deploy_tasks(
+                Plan(
+                    owner=owner.address,
+                    lanes=[s.address for s in signers],
+                    operators=new_operators,
+                    direct=not settings.batch_submitter.enabled,
+                ),
+                deployer=deployer,
+                node=node,
+                chain=chain,
+                env=env,
+                file=file,
+                say=lambda text: click.echo(text, err=True),
+            )
+        if "settlement" in workloads:
+            await deploy_escrow(
+                fee_router=fees.router,
+                collector=fees.collector or owner.address,
+                deployer=deployer,
+                node=node,
+                chain=chain,
+                env=env,
+                file=file,
+                say=lambda text: click.echo(text, err=True),
+            )
     except ValueError as error:
         raise click.UsageError(str(error)) from None
     finally:

@@ -14,7 +14,12 @@ from headrace.app.cli.options import check_writable, config_option, json_option,
 @json_option
 @click.pass_context
 def inspect(context: click.Context, id: str, config: Path | None, json_file: str | None) -> None:
-    """Tell the whole story of ID: an operation, a task, a batch, a transaction hash, a nonce or a lane.
+    """Tell the whole story of ID: what happened, in order, why, and what was done about it.
+
+    \b
+    An operation or a task:   its id
+    A transaction:            its hash (of any attempt), the id of its batch, its nonce, or LANE/NONCE
+    A lane:                   its address; where it stands, and what was done to it by hand
 
     Reads the store, so it works beside a running gateway and after it died.
     """
@@ -31,7 +36,9 @@ def inspect(context: click.Context, id: str, config: Path | None, json_file: str
 
     stories = asyncio.run(read())
     if not stories:
-        click.echo(f"{settings.store.path} has no operation, task, batch, transaction, nonce or lane {id}", err=True)
+        click.echo(
+            f"{settings.store.path} has no operation, task, batch, transaction, nonce or lane {id}", err=True
+        )
         context.exit(1)
     if json_file is not None:
         write_json(as_json(stories), json_file)

@@ -35,7 +35,7 @@ def lanes(context: click.Context) -> None:
 
     Talks to the running gateway at its operator's socket, which only the gateway's own user can reach. While no
     gateway runs, list, drain, resume and adopt work on the store itself. What is said here holds across restarts,
-    and `headrace inspect LANE` tells who said what when.
+    and `headrace inspect LANE` tells what was said when.
 
     \b
     Take a key out of work:       headrace lanes drain 0xLANE --wait

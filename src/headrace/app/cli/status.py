@@ -18,7 +18,8 @@ UNKNOWN_SHOWN_MAX = 20
 def status(config: Path | None, json_file: str | None) -> None:
     """Count operations by stage and outcome, transactions by lane, and reverts that no known ABI has.
 
-    From the store, so that it works beside a running gateway and after it died.
+    From the store, so that it works beside a running gateway and after it died. What hinders a running gateway
+    now is in its /readyz, and for each lane in `headrace lanes`.
     """
     from headrace.app.settings import load_settings
     from headrace.store import open_reader
@@ -57,8 +58,9 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
     console.print(operations)
     for lane in lanes:  # a line, not a table: an address is worth nothing when it is cut
         click.echo(
-            f"lane {address_text(lane.lane)} of chain {lane.chain}: next nonce {lane.next_nonce}, "
-            f"{lane.in_flight} in flight, {lane.mined} mined, {lane.settled} settled"
+            f"lane {address_text(lane.lane)} of chain {lane.chain}: {lane.state.value}, "
+            f"next nonce {lane.next_nonce}, {lane.in_flight} in flight, {lane.mined} mined and not final, "
+            f"{lane.settled} settled"
         )
 
 
@@ -88,6 +90,7 @@ def _as_json(lane: LaneAccount) -> dict[str, object]:
     return {
         "lane": address_text(lane.lane),
         "chain_id": lane.chain,
+        "state": lane.state.value,
         "next_nonce": lane.next_nonce,
         "in_flight": lane.in_flight,
         "mined": lane.mined,

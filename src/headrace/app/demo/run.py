@@ -43,6 +43,7 @@ from headrace.app.load.task_source import ETHER_WEI, Kind, PolicyClient
 from headrace.app.load_run import Target, run_load
 from headrace.app.report import Deployment, Limits
 from headrace.app.report_shape import Report
+from headrace.chain.artifacts import load
 from headrace.chain.deploying import Deployer
 from headrace.chain.endpoints import Endpoints
 from headrace.chain.hexes import address_text
@@ -71,6 +72,14 @@ class DemoOptions:
     limits: Limits
     serve: bool
     seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Windows:
+    """How many blocks after its reference block a task may be created, and after its creation answered."""
+
+    creation_blocks: int
+    response_blocks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +142,11 @@ async def open_stage(
     say: Callable[[str], None],
     open_access: OpenAccess = through_strict_proxy,
     tuning: Tuning | None = None,
+    windows: Windows | None = None,
 ) -> AsyncIterator[Stage]:
-    """`tuning` overrides or adds settings. Raises AnvilMissing, DidNotStart, NeedsOperator."""
+    """`tuning` overrides or adds settings; `windows` are the task manager's (default: its own).
+
+    Raises AnvilMissing, DidNotStart, NeedsOperator."""
     scene = new_scene(base)
     async with AsyncExitStack() as stack:
         say(f"a chain (anvil, osaka, a block every {options.block_time_s} s, {options.gas_limit} gas)")
@@ -144,7 +156,7 @@ async def open_stage(
         )
         access = await stack.enter_async_context(open_access(chain))
         operators = await asyncio.to_thread(scene.make_operators, OPERATORS)
-        registry, manager, batch, clients = await _deploy(chain, scene, operators, options, say)
+        registry, manager, batch, clients = await _deploy(chain, scene, operators, options, windows, say)
         await chain.resume(options.block_time_s)
         say(f"{OPERATORS} operators, each a process with its own key")
         listening = await asyncio.gather(
@@ -221,7 +233,12 @@ def _operator(
 
 
 async def _deploy(
-    chain: Anvil, scene: Scene, operators: list[DemoOperator], options: DemoOptions, say: Callable[[str], None]
+    chain: Anvil,
+    scene: Scene,
+    operators: list[DemoOperator],
+    options: DemoOptions,
+    windows: Windows | None,
+    say: Callable[[str], None],
 ) -> tuple[Address, Address, Address, tuple[PolicyClient, ...]]:
     clock = SystemClock()
     endpoints = Endpoints([chain.http_url], clock=clock)
@@ -243,6 +260,8 @@ async def _deploy(
             file=scene.deployment(CHAIN_ID),
             say=say,
         )
+        if windows is not None:
+            await _set_windows(windows, deployment.contract(TASK_MANAGER).address, deployer)
         real = (TRANSFERS, SMALL_TRANSFERS)
         clients = await deploy_policy_clients({p.name: p.policy_id for p in real}, deployer=deployer, say=say)
     finally:
@@ -252,6 +271,16 @@ async def _deploy(
     policies[POISON] = registry  # a contract, but no policy client: createNewTask refuses it
     scene.write_policies(policies)
     return registry, manager, batch, _load_clients(policies, options.poison_percent)
+
+
+async def _set_windows(windows: Windows, manager: Address, deployer: Deployer) -> None:
+    abi = load(TASK_MANAGER).abi
+    for function, blocks in (
+        ("setTaskCreationBufferWindow", windows.creation_blocks),
+        ("setTaskResponseWindowBlock", windows.response_blocks),
+    ):
+        data = abi.function(function).encode(blocks)
+        await deployer.transact(manager, data, f"TaskManager.{function}({blocks})", abi=abi)
 
 
 def _load_clients(policies: dict[DemoPolicy, Address], poison_percent: float) -> tuple[PolicyClient, ...]:

@@ -48,19 +48,19 @@ def write_settings(
         sections.setdefault(name, {}).update(values)
     lines = ["# Written by `headrace demo`."]
     for name, values in sections.items():
-        lines += [f"[{name}]", *(f"{key} = {_toml(value)}" for key, value in values.items())]
+        lines += [f"[{name}]", *(f"{key} = {toml_value(value)}" for key, value in values.items())]
     lines += ["[[lanes]]", 'chain = "local"', f'key_env = "{LANE_KEY_ENV}"']
     for address, url in operators.items():
         lines += ["[[operators.endpoints]]", f'address = "{address_text(address)}"', f'url = "{url}"']
     file.write_text("\n".join(lines) + "\n")
 
 
-def _toml(value: Value) -> str:
+def toml_value(value: Value) -> str:
     match value:
         case bool():
             return str(value).lower()
         case tuple():
-            return "[" + ", ".join(_toml(part) for part in value) + "]"
+            return "[" + ", ".join(toml_value(part) for part in value) + "]"
         case str():
             return f'"{value}"'
         case _:

@@ -1,6 +1,6 @@
 """What the engine must know of a family of contracts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
@@ -78,6 +78,11 @@ class Workload(Protocol):
     @property
     def most_per_transaction(self) -> int:
         """1 where there is no batch contract."""
+        ...
+
+    @property
+    def in_turn(self) -> Collection[str]:
+        """Forms of which what a batch costs hangs on those before it: none is tried while another is not mined."""
         ...
 
     def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:

@@ -1,6 +1,6 @@
 """The structs of the task contracts, their ABI encoding, and the hashes the contracts compute of them.
 
-Owns      Intent, Task, TaskResponse as SURFACE.md names them, and the digest that operators sign.
+Owns      Intent, Task, TaskResponse as the contracts name them, and the digest that operators sign.
 Promises  `abi` of a struct is exactly Solidity's `abi.encode(struct)`; equal structs have equal bytes.
 Leaves    keys and signatures to `attest`, batches to `tasks.batches`.
 

@@ -5,7 +5,7 @@ Promises  effects are proven per operation, from events with our own hashes or f
 Leaves    the bytes to `tasks.batches`, the meaning of reverts to `tasks.verdicts`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -64,6 +64,10 @@ class Tasks:
     @property
     def most_per_transaction(self) -> int:
         return 1 if self._contracts.batch is None else self._contracts.most_per_transaction
+
+    @property
+    def in_turn(self) -> Collection[str]:
+        return ()
 
     def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:
         payloads = [Payload.unpack(o.payload) for o in operations]

@@ -5,6 +5,7 @@ Promises  what asks to be tried again later is, with the same id; what is refuse
 """
 
 import asyncio
+import json
 import time
 from collections.abc import Mapping
 from types import TracebackType
@@ -89,14 +90,22 @@ class JobsClient:
                     self._room,
                     self._session.request(method, self._url + path, params=query, json=body) as answer,
                 ):
-                    said: Json = await answer.json(content_type=None)
+                    said = _read(await answer.read())
                     if answer.status < 400:
                         return said
                     wait_s = float(answer.headers.get("retry-after", "0"))
                     refused = Refused(f"{method} {path}", answer.status, said)
-            except aiohttp.ClientError as error:
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 # Gone, or not up again yet: the same request with the same id harms nothing.
                 wait_s, refused = 0.5, Refused(f"{method} {path}", 0, {"detail": f"{type(error).__name__}"})
             if not wait_s or time.monotonic() > give_up_at:
                 raise refused
             await asyncio.sleep(min(wait_s, _PAUSE_MAX_S))
+
+
+def _read(body: bytes) -> Json:
+    try:
+        said = json.loads(body)
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) else {"detail": body[:200].decode(errors="replace")}

@@ -135,7 +135,6 @@ async def open_settlement_stage(
             confirmations=CONFIRMATIONS,
             token=contracts.token.address,
             times=times,
-            compute=True,
             jobs_at_once=options.jobs_at_once,
         )
         say("the gateway, with a compute engine")

@@ -10,6 +10,7 @@ from rich.text import Text
 from headrace.app.demo.settlement.shape import SettlementReport
 
 PAYERS_SHOWN_MAX: Final = 8
+_ADDRESS_SHOWN: Final = 12
 
 
 def print_settlement(report: SettlementReport, console: Console) -> None:
@@ -75,7 +76,9 @@ def _payers(report: SettlementReport) -> Table:
     shown = payers if len(payers) <= PAYERS_SHOWN_MAX else [*payers[: PAYERS_SHOWN_MAX - 1], payers[-1]]
     for payer in shown:
         amounts = (payer["deposited"], payer["paid"], payer["returned"], payer["left"])
-        table.add_row(payer["payer"], f"{payer['jobs']:,}", *(_tokens(a, decimals) for a in amounts))
+        table.add_row(
+            f"{payer['payer'][:_ADDRESS_SHOWN]}…", f"{payer['jobs']:,}", *(_tokens(a, decimals) for a in amounts)
+        )
     if len(shown) < len(payers):
         table.add_row(f"and {len(payers) - len(shown)} more, in the JSON")
     return table

@@ -1,12 +1,13 @@
 """Writes the settings file of a gateway that settles, and serves nothing else."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from headrace.app.demo.access import NodeAccess
 from headrace.app.demo.scene import LANE_KEY_ENV
 from headrace.app.demo.settlement.cast import MIN_DURATION_S, OUTSIDE, PRICES, QUEUE_MAX_WAIT_S, SANDBOX
-from headrace.app.demo.writing import free_port
+from headrace.app.demo.writing import Tuning, Value, free_port, toml_value
 from headrace.chain.hexes import address_text
 from headrace.core.words import Address, ChainId
 
@@ -29,56 +30,56 @@ def write_settlement_settings(
     confirmations: int,
     token: Address,
     times: Times,
-    compute: bool,
-    jobs_at_once: int,
-    more: str = "",
+    jobs_at_once: int | None,
+    tuning: Tuning | None = None,
 ) -> None:
-    """`compute`: with an engine of its own. `more`: TOML to be appended."""
-    http = ", ".join(f'"{url}"' for url in access.http)
-    environments = [(OUTSIDE, "an engine elsewhere, which reports over REST")]
-    if compute:
-        environments.append((SANDBOX, "this machine, in a sandbox"))
-    text = f"""# Written by `headrace demo --workload settlement`.
-[gateway]
-port = {free_port()}
-[store]
-path = "headrace.db"
-[chains.local]
-chain_id = {chain_id}
-http = [{http}]
-ws = "{access.ws}"
-confirmations = {confirmations}
-block_share = 1.0
-deployment = "deployments/{chain_id}-demo.json"
-[[lanes]]
-chain = "local"
-key_env = "{LANE_KEY_ENV}"
-[settlement]
-payment_claim_interval_s = {times.payment_claim_interval_s}
-payment_claim_initial_delay_s = {times.payment_claim_initial_delay_s}
-claim_margin_s = {times.claim_margin_s}
-claim_duration_timeout_s = {times.claim_duration_timeout_s}
-"""
-    if compute:
-        text += f"""[compute]
-enabled = true
-environment = "{SANDBOX}"
-jobs_at_once = {jobs_at_once}
-"""
-    for name, description in environments:
-        text += _environment(name, description, token)
-    file.write_text(text + more)
+    """`jobs_at_once`: of a compute engine of its own; None: it has none. `tuning` overrides or adds settings."""
+    sections: dict[str, dict[str, Value]] = {
+        "gateway": {"port": free_port()},
+        "store": {"path": "headrace.db"},
+        "chains.local": {
+            "chain_id": chain_id,
+            "http": access.http,
+            "ws": access.ws,
+            "confirmations": confirmations,
+            "block_share": 1.0,
+            "deployment": f"deployments/{chain_id}-demo.json",
+        },
+        "settlement": asdict(times),
+    }
+    environments = {OUTSIDE: "an engine elsewhere, which reports over REST"}
+    if jobs_at_once is not None:
+        sections["compute"] = {"enabled": True, "environment": SANDBOX, "jobs_at_once": jobs_at_once}
+        environments[SANDBOX] = "this machine, in a sandbox"
+    for name, values in (tuning or {}).items():
+        sections.setdefault(name, {}).update(values)
+    lines = ["# Written by `headrace demo --workload settlement`, or by a bench."]
+    for name, values in sections.items():
+        lines += [f"[{name}]", *_lines(values)]
+    lines += ["[[lanes]]", *_lines({"chain": "local", "key_env": LANE_KEY_ENV})]
+    for name, description in environments.items():
+        lines += _environment(name, description, token)
+    file.write_text("\n".join(lines) + "\n")
 
 
-def _environment(name: str, description: str, token: Address) -> str:
-    prices = ", ".join(f'{resource} = "{price}"' for resource, price in PRICES.items())
-    return f"""[[settlement.environments]]
-id = "{name}"
-description = "{description}"
-min_duration_s = {MIN_DURATION_S}
-max_duration_s = 600
-queue_max_wait_s = {QUEUE_MAX_WAIT_S}
-free_max_duration_s = 60
-resources = {{ cpu = "8", memory_gb = "32" }}
-prices = [{{ token = "{address_text(token)}", per_minute = {{ {prices} }} }}]
-"""
+def _environment(name: str, description: str, token: Address) -> list[str]:
+    per_minute = ", ".join(_lines(PRICES))
+    return [
+        "[[settlement.environments]]",
+        *_lines(
+            {
+                "id": name,
+                "description": description,
+                "min_duration_s": MIN_DURATION_S,
+                "max_duration_s": 600,
+                "queue_max_wait_s": QUEUE_MAX_WAIT_S,
+                "free_max_duration_s": 60,
+            }
+        ),
+        'resources = { cpu = "8", memory_gb = "32" }',
+        f'prices = [{{ token = "{address_text(token)}", per_minute = {{ {per_minute} }} }}]',
+    ]
+
+
+def _lines(values: Mapping[str, Value]) -> list[str]:
+    return [f"{key} = {toml_value(value)}" for key, value in values.items()]
