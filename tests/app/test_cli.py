@@ -59,7 +59,18 @@ async def with_operation(settings: Path) -> Path:
 
 
 def test_there_are_the_commands_of_the_documentation() -> None:
-    assert COMMANDS == ["bench", "demo", "deploy", "inspect", "jobs", "lanes", "loadtest", "operator", "serve", "status"]
+    assert COMMANDS == [
+        "bench",
+        "demo",
+        "deploy",
+        "inspect",
+        "jobs",
+        "lanes",
+        "loadtest",
+        "operator",
+        "serve",
+        "status",
+    ]
 
 
 @pytest.mark.parametrize("command", [[], *([c] for c in COMMANDS)], ids=lambda c: " ".join(c) or "headrace")

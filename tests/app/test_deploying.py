@@ -13,10 +13,13 @@ import pytest
 from headrace.app.clock import SystemClock
 from headrace.app.deploying import (
     BATCH,
+    ESCROW,
     REGISTRY,
     TASK_MANAGER,
+    TEST_FEE_ROUTER,
     NewOperator,
     Plan,
+    deploy_escrow,
     deploy_policy_clients,
     deploy_tasks,
 )
@@ -248,23 +251,28 @@ async def test_the_command_deploys_registers_and_is_repeatable(site: Site, tmp_p
     assert "operator-0.json: the passphrase does not open this keystore" in err
 
 
-async def test_an_escrow_is_put_beside_what_is_there_and_only_once(scene: Scene) -> None:
+async def test_an_escrow_is_put_beside_what_is_there_and_only_once(site: Site) -> None:
     said: list[str] = []
+    owner = LocalSigner(site.owner.secret)
+    deployer = Deployer(site.node, owner, chain=site.anvil.chain, clock=SystemClock(), poll_every_s=0.01)
 
     async def deploy() -> Deployment:
         return await deploy_escrow(
             fee_router=None,
             collector=Address(b"\xcc" * 20),
-            deployer=scene.deployer(),
-            node=scene.node,
-            chain=scene.anvil.chain,
+            deployer=deployer,
+            node=site.node,
+            chain=site.anvil.chain,
             env="test",
-            file=scene.file,
+            file=site.file,
             say=said.append,
         )
 
     first = await deploy()
-    assert set(first.contracts) == {"TestFeeRouter", "Escrow"}
-    assert await deploy() == first
-    assert deployments.read(scene.file) == first
+    assert set(first.contracts) == {TEST_FEE_ROUTER, ESCROW}
+    assert await deploy() == first == deployments.read(site.file)
     assert len(said) == 2
+    both, _ = await site.deploy()
+    assert {ESCROW, TASK_MANAGER} <= set(both.contracts)
+    (collector,) = await site.ask(both, ESCROW, "opcCollector")
+    assert collector == Address(b"\xcc" * 20)

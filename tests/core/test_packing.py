@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -76,6 +78,16 @@ def test_with_room_for_all_they_travel_in_as_few_transactions_as_may_be() -> Non
     packed = pack(operations, gas=gas(), size=size, limits=ROOMY)
     assert [len(batch.operations) for batch in packed.batches] == [120, 120, 10]
     assert not packed.left
+
+
+def test_where_the_gas_or_the_bytes_of_one_transaction_end_the_next_begins() -> None:
+    operations = [operation(str(i), size=100) for i in range(8)]
+    for bounds in (
+        replace(ROOMY, gas_per_transaction=gas().of_batch([100] * 3)),
+        replace(ROOMY, bytes_per_transaction=ENVELOPE_BYTES + 300),
+    ):
+        packed = pack(operations, gas=gas(), size=size, limits=bounds)
+        assert [len(batch.operations) for batch in packed.batches] == [3, 3, 2]
 
 
 def test_a_smaller_one_does_not_overtake_one_that_has_no_room_now() -> None:

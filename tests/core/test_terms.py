@@ -113,8 +113,14 @@ def test_a_price_that_is_no_number_is_refused_with_its_field(text: object) -> No
 def test_a_decimal_text_survives_both_ways(digits: int, places: int) -> None:
     number = Fraction(digits, 10**places)
     text = decimal_text(number)
-    assert "e" not in text.lower()
     assert exact(text, field="x") == number
+    assert "e" not in text.lower()
+
+
+@pytest.mark.parametrize("text", ["0.0000001", "0.0000003", "1" + "0" * 22, "0." + "0" * 29 + "1", "0"])
+def test_no_number_is_written_with_an_exponent(text: str) -> None:
+    """As floats write themselves, and nobody can read them."""
+    assert decimal_text(Fraction(text)) == text
 
 
 @given(st.integers(0, 10**9), st.integers(0, 10**9))

@@ -284,9 +284,7 @@ async def open_story(base: Any, *, payers: int, seed: int) -> AsyncIterator[Stor
         },
     )
     async with (
-        open_claim_stage(
-            options, base=base, say=lambda text: None, now=time.time(), open_access=access
-        ) as stage,
+        open_claim_stage(options, base=base, say=lambda text: None, now=time.time(), open_access=access) as stage,
         JobsClient(stage.gateway.url) as client,
         AsyncExitStack() as lives,
     ):

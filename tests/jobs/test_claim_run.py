@@ -1,19 +1,22 @@
 """A claim run over a real store, on a chain that says what it is told to."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from headrace.core.job import Job, JobId, JobStatus
-from headrace.core.operation import Operation
+from headrace.core.operation import Ending, Operation
 from headrace.core.ports import Added
 from headrace.core.ports.compute import Report
-from headrace.core.settlement import Claiming, Due, Move, Unsettled
+from headrace.core.settlement import AwaitingLock, Claiming, Due, Move, NeedsHelp, Unsettled
+from headrace.core.words import Outcome
 from headrace.jobs.claim_run import ClaimRunner
 from headrace.jobs.escrow_reader import EscrowReader
 from headrace.jobs.life import JobLife
 from headrace.jobs.lock_ends import LockEnds, key_of
+from headrace.jobs.orders import lock_id, lock_order
 from headrace.jobs.proving import Proving
 from headrace.jobs.schedule import ClaimPolicy
 from headrace.jobs.withdrawing import Withdrawing
@@ -105,6 +108,39 @@ async def test_while_locks_cannot_be_read_payments_stay_due_and_the_run_says_so(
     assert await settlement_of(store, "a") == Due()
     assert findings.again
     assert "could not be read" in findings.told()[0]
+
+
+# ---- Locks that are not where they were
+
+
+async def asked_for_lock(store: SqliteStore, name: str) -> None:
+    """The job has its lock, and the operation that made it is under way again: the block was uncled."""
+    job = await store.job(JobId(name))
+    assert job is not None
+    await store.add_operations([lock_order(replace(job, settlement=AwaitingLock()), now=NOW)])
+
+
+async def test_a_lock_that_a_reorg_took_away_is_waited_for_and_nobody_is_asked(store: SqliteStore) -> None:
+    """What is recorded of it is of a block that is gone: no lock and no event there prove nothing."""
+    await job_of(store, "a", *RAN)
+    await asked_for_lock(store, "a")
+    findings = await runner_of(store, Told(ToldEscrow([])).node()).run()
+    assert await settlement_of(store, "a") == Due()
+    assert findings.counts["left"] == 1 and findings.counts["asked"] == 0
+    assert findings.again, "it is looked for again soon"
+    assert "its lock may be mined elsewhere" in findings.told()[0]
+
+
+async def test_a_person_is_asked_about_a_lock_that_is_gone_and_cannot_come_back(store: SqliteStore) -> None:
+    await job_of(store, "a", *RAN)
+    await job_of(store, "b", *RAN)
+    await asked_for_lock(store, "b")
+    ending = Ending(operation=lock_id(JobId("b")), outcome=Outcome.EXPIRED, reason="too late")
+    await store.judge([ending], [], now=NOW)
+    findings = await runner_of(store, Told(ToldEscrow([])).node()).run()
+    assert findings.counts["asked"] == 2
+    assert isinstance(await settlement_of(store, "a"), NeedsHelp)
+    assert isinstance(await settlement_of(store, "b"), NeedsHelp)
 
 
 # ---- Locks that no job waits for

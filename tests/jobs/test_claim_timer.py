@@ -136,3 +136,18 @@ async def test_a_run_that_was_cut_off_by_a_crash_is_told_and_stands_in_nobodys_w
         lost = (await store.claim_runs(limit=1))[0]
         assert lost.ended_at == NOW + 100
         assert (await timer.settle_now()).begun
+
+
+async def test_who_stops_it_stops_every_timer(store: SqliteStore, clock: HandClock) -> None:
+    """The original leaves the wait before the first run alive, and that run comes after the stop."""
+    runner = Runner()
+    timer = ClaimTimer(store=store, jobs=store, runner=runner, policy=POLICY, clock=clock)
+    loop = asyncio.create_task(timer.run())
+    await clock.run(30)
+    assert (clock.sleeping, runner.began) == (1, 0), "it waits for the first run"
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
+    await clock.run(0)
+    assert clock.sleeping == 0
+    await clock.run(10_000)
+    assert runner.began == 0

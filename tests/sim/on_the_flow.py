@@ -47,9 +47,9 @@ def is_empty(world: Any, _: None) -> Iterator[str]:
             "transactions": lane.runner.unsettled(),
             "gas in flight": lane.runner.gas_in_flight(),
             "wei in flight": lane.runner.wei_in_flight(),
-            "backlog": lane.packer.backlog(),
-            "due": lane.packer.due(),
         }
+        if not world.waiting_for_what_is_undone():
+            left |= {"backlog": lane.packer.backlog(), "due": lane.packer.due()}
         for what, count in left.items():
             if count:
                 yield f"lane {index}: {what} {count}"

@@ -4,7 +4,7 @@ import pytest
 
 from sim.run import replay_line, run_seed
 
-STEPS, EACH = 150, 8
+STEPS, EACH = 150, 6
 
 
 @pytest.mark.parametrize("first", range(0, 5 * EACH, EACH))

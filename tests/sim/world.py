@@ -358,7 +358,15 @@ class World:
             self.chain.set_next_base_fee(GWEI)
 
     def unfinished(self) -> list[str]:
-        return [row["id"] for row in self.db.execute("SELECT id FROM operations WHERE outcome IS NULL")]
+        """But for those whose task a reorg deeper than final touched: they may wait until their own deadline."""
+        return [id for id, subject in self._open() if subject not in self.witness.undone]
+
+    def waiting_for_what_is_undone(self) -> bool:
+        return any(subject in self.witness.undone for _, subject in self._open())
+
+    def _open(self) -> list[tuple[str, bytes]]:
+        rows = self.db.execute("SELECT id, subject FROM operations WHERE outcome IS NULL")
+        return [(row["id"], row["subject"]) for row in rows]
 
     @property
     def idle(self) -> bool:

@@ -38,7 +38,7 @@ class PriceSettings(BaseModel):
 
 
 class EnvironmentSettings(BaseModel):
-    """`resources`: the most of each that one job may have. Without `free_max_duration_s` there are no free jobs."""
+    """`resources`: the most of each that one job may have. No `free_max_duration_s`: no free jobs."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

@@ -48,7 +48,6 @@ def seen(locks: list[LockSeen], offered: dict[bytes, Offered] | None = None) -> 
     record = EscrowRecord(
         first_block=0,
         last_block=9,
-        block_times_s={},
         locks=locks,
         calls=[call(CLAIM_HASH, calldata([1])[:4], len(locks))],
         accounts={},

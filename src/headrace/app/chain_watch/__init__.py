@@ -1,4 +1,4 @@
-"""Sees with its own eyes what tasks did on chain, and when.
+"""Sees with its own eyes what tasks did on chain, and when; and all that an escrow ever did (`escrow_read`).
 
 Owns      an event ABI of its own, plain JSON-RPC, and the moment at which each block was seen.
 Promises  it imports nothing of headrace outside this package and asks the gateway nothing, so that its word can be

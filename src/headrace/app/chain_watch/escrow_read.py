@@ -116,7 +116,6 @@ async def _closed(node: PlainNode, book: "_Book", first: int, last: int) -> Escr
     return EscrowRecord(
         first_block=first,
         last_block=last,
-        block_times_s=book.times,
         locks=book.locks,
         calls=book.calls,
         accounts=accounts,
@@ -133,7 +132,6 @@ class _Book:
 
     def __init__(self, escrow: bytes, tokens: frozenset[bytes], collector: bytes) -> None:
         self.escrow, self.tokens, self._collector = escrow, tokens, collector
-        self.times: dict[int, int] = {}
         self.locks: list[LockSeen] = []
         self.calls: list[CallSeen] = []
         self.sums: dict[tuple[bytes, bytes], Counter[str]] = defaultdict(Counter)
@@ -144,7 +142,6 @@ class _Book:
 
     def add(self, block: _Block, receipts: Sequence[WireReceipt]) -> None:
         number, time_s = int(block.number, 16), int(block.timestamp, 16)
-        self.times[number] = time_s
         log_index = 0
         for transaction, receipt in zip(block.transactions, receipts, strict=True):
             counts: Counter[type] = Counter()

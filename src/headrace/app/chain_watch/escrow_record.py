@@ -97,19 +97,11 @@ class EscrowRecord:
 
     first_block: int
     last_block: int
-    block_times_s: Mapping[int, int]
     locks: Sequence[LockSeen]
     calls: Sequence[CallSeen]
     accounts: Mapping[tuple[bytes, bytes], AccountSeen]
     tokens: Mapping[bytes, TokenSeen]
     loose_ends: int  # Claimed or Canceled events without a lock that was live: never, on a sound escrow
-
-    def last_lock(self, *, payee: bytes, payer: bytes, job: int) -> LockSeen | None:
-        """A job's number can be used again once its lock is gone: the newest of them."""
-        for lock in reversed(self.locks):
-            if (lock.payee, lock.payer, lock.job) == (payee, payer, job):
-                return lock
-        return None
 
     def calls_of(self, sender: bytes) -> Sequence[CallSeen]:
         return [call for call in self.calls if call.sender == sender]

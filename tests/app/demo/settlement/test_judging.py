@@ -51,7 +51,6 @@ LOCK = LockSeen(
 RECORD = EscrowRecord(
     first_block=0,
     last_block=30,
-    block_times_s={},
     locks=[LOCK],
     calls=[],
     accounts={
