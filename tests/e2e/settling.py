@@ -1,5 +1,5 @@
-"""A settlement on a chain that stands still until the story moves it, before a node that fails, with a gateway that
-is killed: what a story needs for that, and what the chain shows in the end.
+"""A settlement on a chain that stands still until the story moves it, before a node that fails, with a gateway
+that is killed: what a story needs for that, and what the chain shows in the end.
 
 The chain's own books are read by `chain_watch`, which shares no code with the gateway.
 """

@@ -44,8 +44,8 @@ class JobsByHand(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobServices:
     """`by_hand` is for the operator's own door (`api.control`), never for clients. `engine`: of ours, if there is
-    one; environments that are not its own have an engine elsewhere. `next_run` answers when claims are due next, as
-    far as it is known now; it must not block."""
+    one; environments that are not its own have an engine elsewhere. `next_run` answers when claims are due next,
+    as far as it is known now; it must not block."""
 
     book: JobBook
     settlement: Settlement
