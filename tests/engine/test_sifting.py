@@ -129,6 +129,14 @@ async def test_the_quiet_case_is_one_call_either_way(simulates: bool) -> None:
 
 
 @pytest.mark.parametrize("simulates", [True, False])
+async def test_who_travels_with_one_that_is_poisoned_goes_on_without_it_and_together(simulates: bool) -> None:
+    bad = OPERATIONS[7]
+    sifted = await sift(node_of(Escrow({bad.subject: REASONS[0]}), simulates=simulates), OPERATIONS)
+    assert sifted.standing == tuple(o for o in OPERATIONS if o is not bad)
+    assert [ending.operation for ending in sifted.endings] == [bad.id]
+
+
+@pytest.mark.parametrize("simulates", [True, False])
 async def test_what_only_fails_beside_another_waits_and_is_not_judged(simulates: bool) -> None:
     first, second = OPERATIONS[2], OPERATIONS[9]
     bad = OPERATIONS[5]

@@ -128,7 +128,7 @@ async def test_a_lock_that_a_reorg_took_away_is_waited_for_and_nobody_is_asked(s
     assert await settlement_of(store, "a") == Due()
     assert findings.counts["left"] == 1 and findings.counts["asked"] == 0
     assert findings.again, "it is looked for again soon"
-    assert "its lock may be mined elsewhere" in findings.told()[0]
+    assert "a reorg took its lock away" in findings.told()[0]
 
 
 async def test_a_person_is_asked_about_a_lock_that_is_gone_and_cannot_come_back(store: SqliteStore) -> None:

@@ -244,13 +244,13 @@ async def _ready(gate: socket.socket) -> int:
     except TimeoutError:
         raise CannotSetUp(f"the sandbox was not ready within {START_S_MAX:.0f} s") from None
     try:
-        said, descriptors, _, _ = socket.recv_fds(gate, 1000, 1)
+        word, descriptors, _, _ = socket.recv_fds(gate, 1000, 1)
     except ConnectionResetError:
-        said, descriptors = b"", []
-    if said == b"ready" and descriptors:
+        word, descriptors = b"", []
+    if word == b"ready" and descriptors:
         return descriptors[0]
-    if said.startswith(b"failed: "):
-        raise NoProgram(said.decode(errors="replace").removeprefix("failed: "))
+    if word.startswith(b"failed: "):
+        raise NoProgram(word.decode(errors="replace").removeprefix("failed: "))
     raise CannotSetUp("the sandbox ended before it was ready")
 
 

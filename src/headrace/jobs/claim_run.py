@@ -31,6 +31,7 @@ from headrace.jobs.sweeping import expired, sweeps
 PAGE: Final = 500
 PER_COMMIT: Final = 2_000  # what is in one commit is packed together
 TROUBLES_MAX: Final = 100  # of one run; the rest is counted
+MOVING: Final = "a reorg took its lock away, and it is not final elsewhere yet"
 OPEN: Final = (
     SettlementState.AWAITING_LOCK,
     SettlementState.UNSETTLED,
@@ -171,8 +172,9 @@ class ClaimRunner:
             findings.trouble(f"job {said.job} needs a person: {said.reason}")
 
     async def _look(self, jobs: Sequence[Job], final: BlockNumber, findings: Findings) -> None:
-        changes = await self._proving.look(jobs, up_to=final)
-        for job, change in (await self._proving.save(changes, {job.id: job for job in jobs})).items():
+        looked = await self._proving.look(jobs, up_to=final)
+        _tell_left([Said(job.id, MOVING, passes=True) for job in looked.moving], findings)
+        for job, change in (await self._proving.save(looked.changes, {job.id: job for job in jobs})).items():
             if isinstance(change.after, NeedsHelp):
                 findings.counts["asked"] += 1
                 findings.trouble(f"job {job} needs a person: {change.after.reason}")

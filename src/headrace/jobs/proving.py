@@ -3,20 +3,24 @@
 Owns      the reading of the final receipt, and of the logs where the receipt does not tell.
 Promises  a payment is settled only by its own event in a final block; what was earned is asked for before the
           payment counts as settled, so that neither is lost between the two. Doing it twice is doing it once.
+          That a lock is gone is believed only of one that was final: a reorg may have taken it elsewhere.
 Leaves    when to look to `jobs.following`.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from headrace.core.job import Job, JobId
-from headrace.core.operation import Account, Ride
+from headrace.core.operation import Account, Ride, Stage
 from headrace.core.ports import Clock, NodeTrouble
 from headrace.core.ports.jobs import JobStore, SettlementChange
 from headrace.core.settlement import Canceled, Claimed, Due, Proof, as_seen
-from headrace.core.words import BlockNumber, Outcome, Receipt, TxHash
+from headrace.core.words import BlockNumber, OperationId, Outcome, Receipt, TxHash
 from headrace.jobs.escrow_reader import EscrowReader
 from headrace.jobs.lock_ends import End, LockEnds, key_of
 from headrace.jobs.looking import after_looking
+from headrace.jobs.orders import lock_id
 from headrace.jobs.planning import Unread
 from headrace.jobs.withdrawing import Withdrawing
 from headrace.workloads.escrow.events import EscrowEvents, read_events
@@ -27,9 +31,21 @@ WITHOUT_EFFECT = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.CANCELLED
 Ended = tuple[Job, Account]
 
 
+class ProvingStore(JobStore, Protocol):
+    async def account(self, operation: OperationId) -> Account | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Looked:
+    """`moving`: their locks are not final as of the block that was looked up to, so absence proves nothing."""
+
+    changes: Sequence[SettlementChange]
+    moving: Sequence[Job]
+
+
 class Proving:
     def __init__(
-        self, *, store: JobStore, reader: EscrowReader, ends: LockEnds, withdrawing: Withdrawing, clock: Clock
+        self, *, store: ProvingStore, reader: EscrowReader, ends: LockEnds, withdrawing: Withdrawing, clock: Clock
     ) -> None:
         self._store, self._reader, self._ends = store, reader, ends
         self._withdrawing, self._clock = withdrawing, clock
@@ -52,12 +68,32 @@ class Proving:
         changes += await self._where_they_are(gone)
         return await self.save(changes, {job.id: job for job, _ in ended})
 
-    async def look(self, jobs: Sequence[Job], *, up_to: BlockNumber) -> list[SettlementChange]:
+    async def look(self, jobs: Sequence[Job], *, up_to: BlockNumber) -> Looked:
         """By the logs, of jobs whose lock is not there as of that final block. Raises NodeTrouble."""
-        if not jobs:
-            return []
-        ends = await self._ends.of(jobs, up_to=up_to)
-        return [after_looking(job, ends.get(job.id), up_to=up_to) for job in jobs]
+        placed: list[Job] = []
+        moving: list[Job] = []
+        for job in jobs:
+            now = await self._where_it_ended(job)
+            if now is None or now.lock is None or now.lock.block > up_to:
+                moving.append(job)
+            else:
+                placed.append(now)
+        ends = await self._ends.of(placed, up_to=up_to)
+        changes = [after_looking(job, ends.get(job.id), up_to=up_to) for job in placed]
+        return Looked(changes=changes, moving=moving)
+
+    async def _where_it_ended(self, job: Job) -> Job | None:
+        """The job with its lock where the lock's operation ended, which may not be recorded yet; None while that
+        is under way (again): the block it was recorded in was uncled."""
+        account = await self._store.account(lock_id(job.id))
+        if account is None:
+            return job
+        if account.stage is not Stage.DONE:
+            return None
+        ride = account.ride
+        if account.outcome is not Outcome.LANDED or ride is None or ride.block is None or job.lock is None:
+            return job
+        return replace(job, lock=replace(job.lock, transaction=ride.hash, block=ride.block))
 
     async def save(
         self, changes: Sequence[SettlementChange], jobs: Mapping[JobId, Job]
@@ -93,7 +129,9 @@ class Proving:
                     changes.append(_due_again(job, f"its lock is not final: the final block is {up_to}"))
                 else:
                     gone.append(job)
-        return changes + await self.look(gone, up_to=up_to)
+        looked = await self.look(gone, up_to=up_to)
+        changes += [_due_again(job, "a reorg moved its lock, which is not final yet") for job in looked.moving]
+        return [*changes, *looked.changes]
 
     async def _shown(self, ended: Sequence[Ended]) -> Mapping[JobId, End]:
         """What the operations' own transactions show, read by the hash of their final block."""

@@ -53,7 +53,8 @@ _REPLIES: Final = (
 
 class FakeNode:
     """Implements core.ports.logs.LogNode. Counts `calls` by method. `remembers_uncled`: receipts of replaced
-    blocks can still be read by their hash (as geth does, and anvil does not). `simulates`: it has eth_simulateV1."""
+    blocks can still be read by their hash (as geth does, and anvil does not). `simulates`: it has
+    eth_simulateV1."""
 
     def __init__(
         self,

@@ -40,12 +40,16 @@ def docs_page(document: Mapping[str, Any]) -> str:
             '<p>For programs: <a href="/openapi.json">openapi.json</a>.</p>',
             "<h2>Contents</h2><ul>",
             *(
-                f'<li><a href="#{said["operationId"]}"><code>{method} {escape(path)}</code></a> '
-                f"{_words(said['summary'])}</li>"
-                for path, method, said in _operations(document)
+                f'<li><a href="#{operation["operationId"]}"><code>{method} {escape(path)}</code></a> '
+                f"{_words(operation['summary'])}</li>"
+                for path, method, operation in _operations(document)
             ),
             "</ul><h2>Requests</h2>",
-            *(line for path, method, said in _operations(document) for line in _operation(path, method, said)),
+            *(
+                line
+                for path, method, operation in _operations(document)
+                for line in _operation(path, method, operation)
+            ),
             "<h2>Forms</h2>",
             *(line for name, schema in document["components"]["schemas"].items() for line in _form(name, schema)),
             "<h2>Problems</h2><table><tr><th>type</th><th>status</th><th>what it is, what to do</th></tr>",
@@ -61,22 +65,22 @@ def docs_page(document: Mapping[str, Any]) -> str:
 
 def _operations(document: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     for path, methods in document["paths"].items():
-        for method, said in methods.items():
-            yield path, method.upper(), said
+        for method, operation in methods.items():
+            yield path, method.upper(), operation
 
 
-def _operation(path: str, method: str, said: Mapping[str, Any]) -> Iterator[str]:
-    yield f'<h3 id="{said["operationId"]}"><span class="method">{method}</span>{escape(path)}</h3>'
-    yield f"<p>{_words(said['summary'])}</p>"
-    if said["parameters"]:
+def _operation(path: str, method: str, operation: Mapping[str, Any]) -> Iterator[str]:
+    yield f'<h3 id="{operation["operationId"]}"><span class="method">{method}</span>{escape(path)}</h3>'
+    yield f"<p>{_words(operation['summary'])}</p>"
+    if operation["parameters"]:
         yield "<table><tr><th>parameter</th><th>type</th><th></th></tr>"
-        for each in said["parameters"]:
+        for each in operation["parameters"]:
             yield _row(each["name"], each["schema"], each.get("description", ""), needed=each["required"])
         yield "</table>"
-    if "requestBody" in said:
-        yield f"<p>Body: {_type(said['requestBody']['content']['application/json']['schema'])}</p>"
+    if "requestBody" in operation:
+        yield f"<p>Body: {_type(operation['requestBody']['content']['application/json']['schema'])}</p>"
     yield "<table><tr><th>status</th><th>answer</th><th></th></tr>"
-    for status, answer in said["responses"].items():
+    for status, answer in operation["responses"].items():
         ((media, content),) = answer["content"].items()
         kind = _type(content["schema"])
         yield f"<tr><td>{status}</td><td>{kind}</td><td>{_words(answer['description'])}</td></tr>"
@@ -100,8 +104,8 @@ def _form(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
 def _row(name: str, schema: Mapping[str, Any], about: str, *, needed: bool) -> str:
     mark = ' <span class="needed">needed</span>' if needed else ""
     bounds = _bounds(schema)
-    said = " ".join(part for part in (_words(about), bounds) if part)
-    return f"<tr><td><code>{escape(name)}</code>{mark}</td><td>{_type(schema)}</td><td>{said}</td></tr>"
+    operation = " ".join(part for part in (_words(about), bounds) if part)
+    return f"<tr><td><code>{escape(name)}</code>{mark}</td><td>{_type(schema)}</td><td>{operation}</td></tr>"
 
 
 def _type(schema: Mapping[str, Any]) -> str:

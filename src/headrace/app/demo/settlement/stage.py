@@ -170,6 +170,7 @@ async def _prepare(
     beside = [Account(payer=p, escrow=linear, payees=both, amount=PAYER_DEPOSIT) for p in payers]
     alone = Account(payer=trickster, escrow=escrow, payees=(payee,), amount=TRICKSTER_DEPOSIT)
     await endow(chain, senders, contracts, chain.keys[0], [*accounts, *beside, alone])
+    locks = max(size.paid, 4)  # two ways to claim one alone, and a batch: not in fewer
     return {
         name: await measure(
             senders,
@@ -178,11 +179,11 @@ async def _prepare(
                 escrow=at,
                 token=contracts.token.address,
                 amount=UNIT,
-                singles=min(SINGLES, size.paid // 4),
+                singles=min(SINGLES, locks // 4),
                 per_batch=PER_BATCH,
             ),
             of,
-            size.paid,
+            locks,
         )
         for name, at, of in ((ESCROW, escrow, accounts), ("LinearEscrow", linear, beside))
     }
