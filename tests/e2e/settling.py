@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 from eth_utils.crypto import keccak
@@ -131,7 +132,6 @@ class Story:
     gateway: Listening
     kills: int = 0
     reorgs: list[tuple[str, int]] = field(default_factory=list)
-    revived: int = 0  # attempts that had lost, and stand in a block again
 
     @property
     def chain(self) -> Anvil:
@@ -199,7 +199,6 @@ class Story:
                 for hash_ in block["transactions"]:
                     raw = bytes.fromhex((await self.chain.rpc.ask("eth_getRawTransactionByHash", hash_))[2:])
                     lost = self.attempts.others(raw)
-                    self.revived += bool(lost)
                     again.append((lost[0] if lost else raw, min(index + 1, depth - 1)))
         await self.chain.reorg(depth, again)
         self.reorgs.append((taking, depth))
@@ -263,7 +262,7 @@ class Story:
 
 
 @asynccontextmanager
-async def open_story(base: Any, *, payers: int, seed: int) -> AsyncIterator[Story]:
+async def open_story(base: Path, *, payers: int, seed: int) -> AsyncIterator[Story]:
     faults, attempts, proxies = LossySends(seed), AttemptsSeen(), []
 
     @asynccontextmanager

@@ -95,8 +95,9 @@ async def test_a_paid_job_goes_from_its_request_to_its_proven_payment(tmp_path: 
         shown = await jobs(stage, "show", "mine-1")
         assert (shown["job"]["status"], shown["settlement"]["state"]) == (70, "claimed")
         assert [job["id"] for job in (await jobs(stage, "list", "--status", "70"))["jobs"]] == ["mine-1"]
-        (first, *_) = (await jobs(stage, "runs"))["runs"]
-        assert first["id"] == run["run"]["id"] and first["troubles"] == []
+        # On a slow machine a run that was due by itself may have followed.
+        runs = {each["id"]: each for each in (await jobs(stage, "runs"))["runs"]}
+        assert runs[run["run"]["id"]]["troubles"] == []
 
         document = await ask(url, "GET", "/openapi.json")
         for path, template in (

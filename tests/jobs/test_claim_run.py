@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from headrace.core.job import Job, JobId, JobStatus
-from headrace.core.operation import Ending, Operation
+from headrace.core.operation import Account, Ending, Operation, Ride, Stage
 from headrace.core.ports import Added
 from headrace.core.ports.compute import Report
-from headrace.core.settlement import AwaitingLock, Claiming, Due, Move, NeedsHelp, Unsettled
-from headrace.core.words import Outcome
+from headrace.core.settlement import AwaitingLock, Claiming, Due, Lock, Move, NeedsHelp, Unsettled
+from headrace.core.words import BatchId, BlockHash, BlockNumber, Nonce, OperationId, Outcome, TxHash
 from headrace.jobs.claim_run import ClaimRunner
 from headrace.jobs.escrow_reader import EscrowReader
 from headrace.jobs.life import JobLife
@@ -141,6 +141,37 @@ async def test_a_person_is_asked_about_a_lock_that_is_gone_and_cannot_come_back(
     assert findings.counts["asked"] == 2
     assert isinstance(await settlement_of(store, "a"), NeedsHelp)
     assert isinstance(await settlement_of(store, "b"), NeedsHelp)
+
+
+async def test_a_lock_that_was_mined_elsewhere_is_recorded_there_before_it_is_claimed(store: SqliteStore) -> None:
+    """Once it is being claimed its record is closed, and would name a block that is gone for ever."""
+    job, lock = await job_of(store, "a", *RAN)
+    await asked_for_lock(store, "a")
+    account = await store.account(lock_id(job.id))
+    assert account is not None
+    ride = Ride(
+        batch=BatchId("b"),
+        lane=PAYEE,
+        nonce=Nonce(0),
+        index=0,
+        hash=TxHash(b"\x22" * 32),
+        attempts=2,
+        block=BlockNumber(8),
+        block_hash=BlockHash(b"\x66" * 32),
+        gas_share=1,
+        cost_share_wei=1,
+    )
+    landed = replace(account, stage=Stage.DONE, outcome=Outcome.LANDED, ride=ride)
+
+    async def its_account(operation: OperationId) -> Account | None:
+        return landed if operation == landed.operation.id else None
+
+    setattr(store, "account", its_account)  # noqa: B010 - one answer of a real store
+    moved = replace(lock, expiry=lock.expiry + 12)
+    await runner_of(store, Told(ToldEscrow([moved])).node()).run()
+    now = await store.job(job.id)
+    assert now is not None and isinstance(now.settlement, Claiming)
+    assert now.lock == Lock(amount=lock.amount, expiry=moved.expiry, transaction=ride.hash, block=BlockNumber(8))
 
 
 # ---- Locks that no job waits for

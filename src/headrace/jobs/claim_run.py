@@ -113,6 +113,8 @@ class ClaimRunner:
         findings.counts["due"] = len(jobs)
         final = await self._reader.final_block()
         locks = await self._locks(jobs.values(), final, findings)
+        alive = {lock.key: lock for read in locks.values() if isinstance(read, Read) for lock in read.locks}
+        jobs |= await self._proving.renew(jobs.values(), alive)
         made = plan(jobs.values(), locks, now=self._clock.now(), policy=self._policy)
         for group in made.groups:
             await self._begin(group, jobs, findings)

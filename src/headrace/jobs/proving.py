@@ -7,7 +7,7 @@ Promises  a payment is settled only by its own event in a final block; what was 
 Leaves    when to look to `jobs.following`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from headrace.core.job import Job, JobId
 from headrace.core.operation import Account, Ride, Stage
 from headrace.core.ports import Clock, NodeTrouble
 from headrace.core.ports.jobs import JobStore, SettlementChange
-from headrace.core.settlement import Canceled, Claimed, Due, Proof, as_seen
+from headrace.core.settlement import Canceled, Claimed, Due, Lock, Proof, as_seen
 from headrace.core.words import BlockNumber, OperationId, Outcome, Receipt, TxHash
 from headrace.jobs.escrow_reader import EscrowReader
 from headrace.jobs.lock_ends import End, LockEnds, key_of
@@ -24,6 +24,8 @@ from headrace.jobs.orders import lock_id
 from headrace.jobs.planning import Unread
 from headrace.jobs.withdrawing import Withdrawing
 from headrace.workloads.escrow.events import EscrowEvents, read_events
+from headrace.workloads.escrow.lock_state import LiveLock
+from headrace.workloads.escrow.payload import LockKey
 
 # Operations that ended so have left the lock as it was.
 WITHOUT_EFFECT = frozenset({Outcome.REJECTED, Outcome.EXPIRED, Outcome.CANCELLED})
@@ -81,6 +83,24 @@ class Proving:
         ends = await self._ends.of(placed, up_to=up_to)
         changes = [after_looking(job, ends.get(job.id), up_to=up_to) for job in placed]
         return Looked(changes=changes, moving=moving)
+
+    async def renew(self, jobs: Iterable[Job], alive: Mapping[LockKey, LiveLock]) -> Mapping[JobId, Job]:
+        """Of jobs that are due: what a reorg moved, and is final elsewhere, is recorded there, since that of a
+        payment that is under way is closed. Answers with the jobs that have changed."""
+        renewed: dict[JobId, Job] = {}
+        for job in jobs:
+            live = alive.get(key_of(job)) if job.terms is not None else None
+            # Another block, another time: and that is all that can be seen without asking for each of them.
+            if live is None or job.lock is None or live.expiry == job.lock.expiry:
+                continue
+            account = await self._store.account(lock_id(job.id))
+            ride = None if account is None else account.ride
+            if ride is None or ride.block is None:
+                continue
+            lock = Lock(amount=live.amount, expiry=live.expiry, transaction=ride.hash, block=ride.block)
+            if await self._store.record_lock(job.id, lock, now=self._clock.now()):
+                renewed[job.id] = replace(job, lock=lock)
+        return renewed
 
     async def _where_it_ended(self, job: Job) -> Job | None:
         """The job with its lock where the lock's operation ended, which may not be recorded yet; None while that
