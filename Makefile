@@ -21,7 +21,7 @@ demo: $(VENV)/.runtime node_modules/.installed .tools/.bubblewrap ## sets up wha
 	$(BIN)/headrace demo $(ARGS)
 
 test: $(VENV)/.dev node_modules/.installed .tools/.bubblewrap ## sets up what is missing, then runs the whole test suite
-	$(BIN)/pytest -n auto $(ARGS)
+	$(BIN)/pytest -n auto --dist worksteal $(ARGS)
 
 defects: $(VENV)/.dev node_modules/.installed ## puts old defects back, one at a time: each must make its test fail; one: ONE=D07
 	PYTHONPATH=tests $(BIN)/python -m defects $(ONE)
