@@ -49,6 +49,8 @@ lock: $(VENV)/.uv ## pins the newest versions that requirements/*.in allow, with
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  -o requirements/runtime.txt requirements/runtime.in requirements/build.in
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
+	  -o requirements/load.txt requirements/load.in
+	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  -o requirements/dev.txt requirements/dev.in
 	$(BIN)/uv pip compile -q --upgrade --universal --python-version 3.11 --generate-hashes --no-header \
 	  -o requirements/uv.txt requirements/uv.in
@@ -62,8 +64,9 @@ $(VENV)/.uv: requirements/uv.txt
 	$(BIN)/python -m pip install -q --require-hashes -r requirements/uv.txt
 	@touch $@
 
-$(VENV)/.runtime: $(VENV)/.uv requirements/runtime.txt pyproject.toml
-	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/runtime.txt
+# With the load test's own: every target makes the same `headrace`.
+$(VENV)/.runtime: $(VENV)/.uv requirements/load.txt pyproject.toml
+	$(BIN)/uv pip install -q --python $(BIN)/python --require-hashes -r requirements/load.txt
 	$(BIN)/uv pip install -q --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
