@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from headrace.app.bench.findings import Findings
     from headrace.app.bench.written import WrittenResult
 
+VERDICTS = {0: "holds", 1: "does not hold"}
+
 
 class Benches(click.Group):
     """A command for each module of the checkout's bench/."""
@@ -75,17 +77,20 @@ def _load(name: str) -> "Bench":
 
 
 def _run_all(names: list[str], results: Path | None) -> bool:
-    failed = []
-    for name in names:
-        click.echo(f"-- bench {name}", err=True)
+    took: list[tuple[str, int, float]] = []
+    for number, name in enumerate(names, 1):
+        click.echo(f"-- bench {name} ({number} of {len(names)})", err=True)
         command = [sys.executable, "-m", "headrace", "bench", name]
         if results is not None:
             command += ["--json", str(results / f"{name}.json")]
-        if subprocess.run(command, check=False).returncode != 0:  # noqa: S603 - ourselves
-            failed.append(name)
-    if failed:
-        click.echo(f"does not hold: {', '.join(failed)}", err=True)
-    return not failed
+        start_s = time.monotonic()
+        code = subprocess.run(command, check=False).returncode  # noqa: S603 - ourselves
+        took.append((name, code, time.monotonic() - start_s))
+    width = max(len(name) for name in names) if names else 0
+    for name, code, seconds in took:
+        click.echo(f"{name:{width}}  {seconds:5.0f} s  {VERDICTS.get(code, f'ended with {code}')}", err=True)
+    click.echo(f"{'in all':{width}}  {sum(seconds for _, _, seconds in took):5.0f} s", err=True)
+    return all(code == 0 for _, code, _ in took)
 
 
 def _command(one: "Bench") -> click.Command:
