@@ -26,6 +26,9 @@ ENDINGS_WITHIN_S = 60.0
 ENDINGS_AFTER_LATE_LIMIT_S = 2.0
 
 
+Then = Callable[[LoadRun, Report], None]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
     """`contracts`: TaskManager, and the batch contract where there is one. `pids` by role."""
@@ -50,8 +53,10 @@ async def run_load(
     seed: int = 0,
     journal_file: Path | None = None,
     on_counts: Callable[[LiveCounts], None] | None = None,
+    then: Then | None = None,
 ) -> Report:
-    """Offers the load, waits for the chain, asks how those ended that left no trace. Raises ChainNotSeen."""
+    """Offers the load, waits for the chain, asks how those ended that left no trace. `then` is given what the
+    report was made of. Raises ChainNotSeen."""
     with Journal(journal_file) as journal:
         loaded = await load(
             target,
@@ -64,7 +69,10 @@ async def run_load(
             seed=seed,
             on_counts=on_counts,
         )
-    return report_of(command, loaded, profile, deployment=deployment, limits=limits)
+    report = report_of(command, loaded, profile, deployment=deployment, limits=limits)
+    if then is not None:
+        then(loaded.run, report)
+    return report
 
 
 @dataclass(frozen=True, slots=True)

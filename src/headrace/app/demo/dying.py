@@ -1,16 +1,17 @@
 """Notices that a part of a demo ended by itself: gateway, operator, proxy or chain."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final, Protocol
+from collections.abc import Coroutine, Sequence
+from typing import Any, Final, Protocol, TypeVar
 
 import psutil
 
 from headrace.app.demo.access import NodeAccess
-from headrace.app.demo.processes import Listening
+from headrace.app.demo.processes import DidNotStart, Listening
 from headrace.testing.anvil import Anvil
 
 LOOK_EVERY_S: Final = 0.5
+Played = TypeVar("Played")
 
 
 class Parts(Protocol):
@@ -27,6 +28,21 @@ class Parts(Protocol):
 
     @property
     def operators(self) -> Sequence[Listening]: ...
+
+
+async def while_alive(stage: Parts, play: Coroutine[Any, Any, Played]) -> Played:
+    """What `play` returns. Raises DidNotStart in its place when a part of the stage ends before."""
+    playing = asyncio.create_task(play, name="play")
+    death = asyncio.create_task(first_death(stage), name="deaths")
+    try:
+        await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
+        if not playing.done():
+            raise DidNotStart(death.result())
+        return playing.result()
+    finally:
+        playing.cancel()
+        death.cancel()
+        await asyncio.gather(playing, death, return_exceptions=True)
 
 
 async def first_death(stage: Parts) -> str:

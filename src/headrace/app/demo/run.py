@@ -40,7 +40,7 @@ from headrace.app.deploying import (
 )
 from headrace.app.load.profile import Profile
 from headrace.app.load.task_source import ETHER_WEI, Kind, PolicyClient
-from headrace.app.load_run import Target, run_load
+from headrace.app.load_run import Target, Then, run_load
 from headrace.app.report import Deployment, Limits
 from headrace.app.report_shape import Report
 from headrace.chain.artifacts import load
@@ -112,25 +112,31 @@ class Stage:
         )
 
 
-async def offer(stage: Stage, options: DemoOptions) -> Report:
+async def offer(stage: Stage, options: DemoOptions, *, then: Then | None = None) -> Report:
     return await run_load(
         "demo",
         stage.target(batched=options.submitter == "batched"),
         options.profile,
         stage.clients,
-        deployment=Deployment(
-            block_time_s=options.block_time_s,
-            gas_limit=options.gas_limit,
-            fork="osaka",
-            recording=options.recording,
-            submitter=options.submitter,
-            replicas=1,
-            lanes=1,
-            store="sqlite",
-        ),
+        deployment=deployment_of(options),
         limits=options.limits,
         seed=options.seed,
         journal_file=stage.scene.folder / "journal.jsonl",
+        then=then,
+    )
+
+
+def deployment_of(options: DemoOptions) -> Deployment:
+    """As a report tells it."""
+    return Deployment(
+        block_time_s=options.block_time_s,
+        gas_limit=options.gas_limit,
+        fork="osaka",
+        recording=options.recording,
+        submitter=options.submitter,
+        replicas=1,
+        lanes=1,
+        store="sqlite",
     )
 
 

@@ -118,12 +118,22 @@ def new_scene(base: Path) -> Scene:
 def _new_folder(home: Path) -> Path:
     latest, runs = home / "latest", home / "runs"
     latest.unlink(missing_ok=True)
-    folder = runs / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}"
+    folder = _not_yet_there(runs)
     folder.mkdir(parents=True)
     latest.symlink_to(folder.relative_to(home))
     for old in sorted(runs.iterdir())[:-RUNS_KEPT]:
         if not _is_running(old):
             shutil.rmtree(old, ignore_errors=True)
+    return folder
+
+
+def _not_yet_there(runs: Path) -> Path:
+    """Named by the moment and the process; one process may play several scenes at once."""
+    moment, number = time.strftime("%Y%m%d-%H%M%S"), 1
+    folder = runs / f"{moment}-{os.getpid()}"
+    while folder.exists():
+        number += 1
+        folder = runs / f"{moment}.{number}-{os.getpid()}"
     return folder
 
 

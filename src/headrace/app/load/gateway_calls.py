@@ -1,49 +1,23 @@
 """Asks a gateway for tasks over HTTP, again and again until it knows the answer.
 
-Owns      connections (kept alive, bounded), retries and their pauses, the form of a request.
+Owns      connections (kept alive, bounded).
 Promises  every try of a request carries the same operation id; each request ends by its deadline.
-Leaves    the schedule to `offering`, reading replies to `replies`.
+Leaves    the schedule to `offering`, what is sent and sent again to `request`, reading replies to `replies`.
 """
 
 import asyncio
 import random
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Self
 
 import aiohttp
 import msgspec
 
-from headrace.app.load.journal import Accepted, Answer, Refused, Unanswered
+from headrace.app.load.journal import Accepted, Refused
 from headrace.app.load.replies import AskAgain, Method, read_reply
+from headrace.app.load.request import CONNECT_MAX_S, Asked, GatewayLimits, Tries, request_body, rpc_url
 from headrace.app.load.task_source import TaskWish
-
-FIRST_PAUSE_S: Final = 0.05
-CONNECT_MAX_S: Final = 5.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GatewayLimits:
-    """`give_up_s` counts from the scheduled moment; `silence_max_s` is how long one try may go without a byte;
-    `pause_max_s`: pauses between tries double up to it."""
-
-    connections_max: int = 256
-    give_up_s: float = 60.0
-    silence_max_s: float = 35.0
-    pause_max_s: float = 2.0
-    timeout_s: int = 30  # the `timeout` parameter of newt_createTask
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a request went: its answer, and after how many tries. `sent_at_s`: when the first one left."""
-
-    answer: Answer
-    sent_at_s: float
-    answered_at_s: float | None
-    attempts: int
 
 
 class GatewayCalls:
@@ -92,30 +66,14 @@ class GatewayCalls:
 
     async def ask(self, wish: TaskWish, operation_id: str, scheduled_at_s: float) -> Asked:
         """Asks until there is a conclusive answer or the deadline has passed. Raises nothing of the network's."""
-        body = msgspec.json.encode(
-            {
-                "jsonrpc": "2.0",
-                "id": str(uuid.uuid4()),
-                "method": self.method.value,
-                "params": task_params(wish, operation_id, self.method, self._limits.timeout_s),
-            }
-        )
-        sent_at_s = self._clock()
-        deadline_s = scheduled_at_s + self._limits.give_up_s
-        pause_s = FIRST_PAUSE_S
-        attempts = 0
+        body = request_body(wish, operation_id, self.method, self._limits.timeout_s)
+        tries = Tries(scheduled_at_s, sent_at_s=self._clock(), limits=self._limits, chance=self._chance)
         while True:
-            attempts += 1
-            reply = await self._try(body, deadline_s)
-            now_s = self._clock()
-            if not isinstance(reply, AskAgain):
-                return Asked(reply, sent_at_s, now_s, attempts)
-            # Ever longer also where the gateway names a pause: it does not know how many of us wait.
-            wait_s = max(reply.after_s or 0.0, pause_s * self._chance.uniform(0.5, 1.0))
-            if now_s + wait_s >= deadline_s:
-                return Asked(Unanswered(reply.reason), sent_at_s, None, attempts)
-            await self._sleep(max(wait_s, 0.0))
-            pause_s = min(pause_s * 2, self._limits.pause_max_s)
+            reply = await self._try(body, tries.deadline_s)
+            judged = tries.judge(reply, self._clock())
+            if isinstance(judged, Asked):
+                return judged
+            await self._sleep(judged)
 
     async def call(self, many: Mapping[str, Mapping[str, object]], method: str) -> Mapping[str, msgspec.Raw]:
         """One JSON-RPC batch of `method`: parameters by request id, results by request id (errors are left out).
@@ -140,40 +98,7 @@ class GatewayCalls:
             return reply.status, await reply.read()
 
 
-def rpc_url(url: str) -> str:
-    """The JSON-RPC address of a gateway: people give the one that they open in a browser."""
-    base = url.rstrip("/")
-    return base if base.endswith("/rpc") else base + "/rpc"
-
-
 class _Answer(msgspec.Struct):
     id: str | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
     error: object = None
-
-
-def task_params(wish: TaskWish, operation_id: str, method: Method, timeout_s: int) -> dict[str, object]:
-    """Parameters by the names of the public API; quantities as compact hex."""
-    intent = wish.intent
-    params: dict[str, object] = {
-        "operation_id": operation_id,
-        "policy_client": _hex(wish.policy_client),
-        "intent": {
-            "from": _hex(intent.from_),
-            "to": _hex(intent.to),
-            "value": hex(intent.value_wei),
-            "data": _hex(intent.data),
-            "chain_id": hex(intent.chain_id),
-            "function_signature": _hex(intent.function_signature),
-        },
-        "intent_signature": _hex(wish.intent_signature),
-    }
-    if wish.quorum_threshold_percentage is not None:
-        params["quorum_threshold_percentage"] = wish.quorum_threshold_percentage
-    if method is Method.CREATE_TASK:
-        params["timeout"] = timeout_s
-    return params
-
-
-def _hex(data: bytes) -> str:
-    return "0x" + data.hex()
