@@ -11,7 +11,7 @@ export UV_SYSTEM_CERTS := 1
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test defects bench check format contracts lock clean
+.PHONY: help demo test defects bench readme check format contracts lock clean
 .DEFAULT_GOAL := help
 
 help: ## what there is
@@ -29,6 +29,9 @@ defects: $(VENV)/.dev node_modules/.installed ## puts old defects back, one at a
 bench: $(VENV)/.runtime node_modules/.installed ## the measured claims of the README; one of them: ONE=name
 	$(BIN)/headrace bench $(if $(ONE),$(ONE) $(if $(ARGS),$(ARGS),--json bench/results/$(ONE).json),--all --results bench/results)
 
+readme: $(VENV)/.runtime ## rewrites what README.md quotes of bench/results/
+	$(BIN)/python docs/quote_results.py
+
 check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), floors, artifacts fresh, docs links
 	$(BIN)/ruff format --check src tests bench
 	$(BIN)/ruff check src tests bench
@@ -37,6 +40,7 @@ check: $(VENV)/.dev node_modules/.installed ## format, lint, types (strict), flo
 	node contracts/build.mjs --check
 	node_modules/@foundry-rs/forge-linux-amd64/bin/forge fmt --check --root contracts
 	$(BIN)/python docs/check_links.py
+	$(BIN)/python docs/quote_results.py --check
 
 format: $(VENV)/.dev ## formats, and repairs what lint can repair
 	$(BIN)/ruff format src tests bench

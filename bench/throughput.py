@@ -72,8 +72,10 @@ async def run(
         return (name(recording, step), *(f"{1000 * cpu_s / accepted:.2f}" for cpu_s in step.cpu_s.values()))
 
     runs: tuple[ThroughputRun, ThroughputRun] = (combined, separate)
-    steps = [(run.recording, step) for run in runs for step in sorted(run.steps, key=lambda step: step.rate_per_s)]
-    shown: list[tuple[str, Step]] = [("steady", steady), *steps]
+    by_rate = [
+        (run.recording, step) for run in runs for step in sorted(run.steps, key=lambda step: step.rate_per_s)
+    ]
+    shown: list[tuple[str, Step]] = [("steady", steady), *by_rate]
     too_many = [(name(*one), one[1].why_not) for one in shown if one[1].why_not is not None]
     return Findings(
         headline=(

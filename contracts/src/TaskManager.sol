@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {Attestations} from "./base/Attestations.sol";
 import {Owned} from "./base/Owned.sol";
 import {IERC165} from "./interfaces/IERC165.sol";
 import {IOperatorRegistry} from "./interfaces/IOperatorRegistry.sol";
 import {IPolicyClient} from "./interfaces/IPolicyClient.sol";
 import {ITaskManager} from "./interfaces/ITaskManager.sol";
-import {BLS12381, G2Point} from "./libraries/BLS12381.sol";
 import {GasFloor} from "./libraries/GasFloor.sol";
 import {Task, TaskResponse} from "./types/TaskTypes.sol";
 
 /// @title The record of tasks and of what the operators answered
 /// @dev The words are in ITaskManager.
-contract TaskManager is ITaskManager, Owned {
-    bytes32 private constant ATTESTATION_TYPEHASH = keccak256(
-        "HeadraceAttestation(uint256 chainId,address taskManager,bytes32 taskHash,bytes32 responseHash)"
-    );
-    bytes private constant ATTESTATION_DST = "HEADRACE-ATTEST-V01-BLS12381G1_XMD:SHA-256_SSWU_RO_";
-
-    uint256 private constant SIGNATURE_LENGTH = 96;
-    uint256 private constant SIGNATURE_DATA_LENGTH = 128;
-
+contract TaskManager is Attestations, Owned {
     /// @dev What ERC-165 allows for an answer. A client can waste this much of an item's gas and no more.
     uint256 private constant POLICY_CLIENT_GAS = 30_000;
-
-    /// @inheritdoc ITaskManager
-    IOperatorRegistry public immutable registry;
 
     /// @inheritdoc ITaskManager
     uint32 public taskCreationBufferWindow = 64;
@@ -42,9 +31,7 @@ contract TaskManager is ITaskManager, Owned {
         _;
     }
 
-    constructor(IOperatorRegistry registry_, address owner_) Owned(owner_) {
-        registry = registry_;
-    }
+    constructor(IOperatorRegistry registry_, address owner_) Attestations(registry_) Owned(owner_) {}
 
     /// @inheritdoc ITaskManager
     function createNewTask(Task calldata task) external onlyTaskGenerator {
@@ -140,19 +127,14 @@ contract TaskManager is ITaskManager, Owned {
         _checkPolicy(task.policyClient, response.policyId);
 
         bytes32 responseHash = keccak256(abi.encode(response));
-        _checkSignature(task, _attestationDigest(taskHash, responseHash), signatureData);
+        _checkSignature(
+            task.taskCreatedBlock,
+            task.quorumThresholdPercentage,
+            _attestationDigest(taskHash, responseHash),
+            signatureData
+        );
         allTaskResponses[task.taskId] = responseHash;
         emit TaskResponded(task.taskId, responseHash);
-    }
-
-    function _checkSignature(Task calldata task, bytes32 digest, bytes calldata signatureData) private view {
-        if (signatureData.length != SIGNATURE_DATA_LENGTH) revert InvalidSignatureLength(signatureData.length);
-        (uint128 totalStake, uint128 signedStake, G2Point memory signersKey) =
-            registry.signersAt(task.taskCreatedBlock, uint256(bytes32(signatureData[SIGNATURE_LENGTH:])));
-        if (uint256(signedStake) * 100 < uint256(totalStake) * task.quorumThresholdPercentage) {
-            revert InsufficientQuorumStake();
-        }
-        if (!BLS12381.verify(BLS12381.toG1(signatureData), abi.encodePacked(digest), ATTESTATION_DST, signersKey)) revert InvalidBLSSignature();
     }
 
     /// @dev An address without code cannot be asked, and is taken as it is.
@@ -185,9 +167,5 @@ contract TaskManager is ITaskManager, Owned {
             GasFloor.requireBoundWasGiven(gasBefore, POLICY_CLIENT_GAS);
             revert InterfaceNotSupported();
         }
-    }
-
-    function _attestationDigest(bytes32 taskHash, bytes32 responseHash) private view returns (bytes32) {
-        return keccak256(abi.encode(ATTESTATION_TYPEHASH, block.chainid, address(this), taskHash, responseHash));
     }
 }

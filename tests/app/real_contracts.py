@@ -26,6 +26,7 @@ ATTESTATION = keccak(
 class RealContracts:
     anvil: Anvil
     operator: bls.SecretKey
+    registry: bytes
     task_manager: bytes
     batch_task_manager: bytes
 
@@ -77,7 +78,7 @@ async def deploy_real_contracts(anvil: Anvil) -> RealContracts:
         + encode(["address", "bytes", "uint96", "bytes"], [operator, key.public_key.to_bytes(), 100, proof]),
     )
     await anvil.mine(2)
-    return RealContracts(anvil, key, task_manager, batch)
+    return RealContracts(anvil, key, registry, task_manager, batch)
 
 
 async def _deploy(anvil: Anvil, name: str, arguments: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The command line as a shell sees it: processes, exit codes, what stands on which stream."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from click.testing import CliRunner
 
 from headrace.app.cli.commands import headrace
 from headrace.core.words import OperationId, Outcome, Revert
@@ -129,6 +131,12 @@ def test_it_says_its_version(tmp_path: Path) -> None:
         (["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1"], "give either --rate or --users"),
         (["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1", "--rate", "1", "--users", "1"], "either"),
         (["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1", "--rate", "1"], "--chain-url"),
+        (["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1", "--users", "1"], "--chain-url"),
+        (["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1", "--rate", "1", "--web-ui"], "either"),
+        (
+            ["loadtest", "--url", "http://127.0.0.1:1", "--seconds", "1", "--web-ui", "8089"],
+            "'8089' is not HOST:PORT",
+        ),
     ],
     ids=" ".join,
 )
@@ -281,6 +289,17 @@ def test_a_file_that_cannot_be_written_is_found_before_any_work(
     assert f"{file}: cannot be written: " in answer.stderr
     assert answer.stdout == ""
     assert not (tmp_path / ".headrace").exists(), "the demo has not begun"
+
+
+def test_users_without_locust_end_with_2_and_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "locust" else real(name))
+    named = ["--chain-url", "http://127.0.0.1:1", "--task-manager", "0x" + "11" * 20, "--client", "0x" + "22" * 20]
+    answer = CliRunner().invoke(
+        headrace, ["loadtest", "--url", "http://127.0.0.1:1", "--users", "1", "--seconds", "1", *named]
+    )
+    assert answer.exit_code == 2
+    assert 'pip install "headrace[load]"' in answer.stderr and answer.stdout == ""
 
 
 # ---- deploy's operators

@@ -210,9 +210,21 @@ def test_a_bad_signature_is_refused_by_its_flaw(signature: bytes, flaw: Flaw) ->
     with pytest.raises(BadPoint) as refused:
         bls.check_signature(signature)
     assert refused.value.flaw is flaw
-    with pytest.raises(BadPoint):
-        bls.aggregate_signatures([SIGNATURE, signature])
     assert not bls.verify(KEYS[0].public_key, DIGEST, signature)
+    key, others = KEYS[0].public_key, [(KEYS[0].public_key, DIGEST, SIGNATURE)]
+    assert not bls.verify_all([*others, (key, DIGEST, signature)])
+    if flaw is not Flaw.SUBGROUP:
+        with pytest.raises(BadPoint):
+            bls.aggregate_signatures([SIGNATURE, signature])
+
+
+def test_a_sum_with_a_part_outside_the_subgroup_never_stands() -> None:
+    total = bls.aggregate_signatures([SIGNATURE, first_point_outside_the_subgroup()])
+    claim = (KEYS[0].public_key, DIGEST, total)
+    assert not bls.verify(*claim)
+    assert not bls.verify_all([claim])
+    # Not by luck either: a part of low order is often gone after one random multiplication.
+    assert not any(bls.verify_all([(KEYS[0].public_key, DIGEST, SIGNATURE), claim]) for _ in range(20))
 
 
 @settings(max_examples=200, deadline=None)

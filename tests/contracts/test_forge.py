@@ -48,6 +48,7 @@ def test_what_is_tested_is_what_is_shipped(tested: subprocess.CompletedProcess[s
         "LinearEscrow",
         "TestFeeRouter",
         "TestToken",
+        "Aggregate3",
     ):
         shipped = json.loads((ARTIFACTS / f"{name}.json").read_text())
         compiled = json.loads((CONTRACTS / "out" / f"{name}.sol" / f"{name}.json").read_text())

@@ -106,6 +106,44 @@ async def test_by_interval_while_block_times_are_unknown(tmp_path: Path) -> None
         await reached(lambda: sent(world))
 
 
+class OneMoreComes:
+    """A store during whose first claim another operation is taken in."""
+
+    def __init__(self, world: World) -> None:
+        self._world, self._store, self._came = world, world.gateway.packer._store, False
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._store, name)
+
+    async def claim_ready(self, **asked: object) -> object:
+        claimed = await self._store.claim_ready(**asked)
+        if claimed and not self._came:
+            self._came = True
+            await self._world.gateway.intake.admit(self._world.made.operation())
+        return claimed
+
+
+async def test_by_interval_what_comes_during_a_flush_waits_for_the_next_one(tmp_path: Path) -> None:
+    settings = Settings(flush=FlushPolicy(mode="interval", interval_s=2))
+    async with open_world(tmp_path, settings=settings) as world, running(world):
+        await at_rest(world)
+        world.gateway.packer._store = OneMoreComes(world)
+        await world.gateway.intake.admit(world.made.operation())
+        world.clock.advance(2)
+        await reached(lambda: sent(world))
+        await at_rest(world)
+        assert len(world.chain.pool) == 1, "it does not ride alone behind the flush that it missed"
+        world.clock.advance(1.9)
+        await at_rest(world)
+        assert len(world.chain.pool) == 1
+        world.clock.advance(0.1)
+        await reached(lambda: _sent_two(world))
+
+
+async def _sent_two(world: World) -> bool:
+    return len(world.chain.pool) == 2
+
+
 async def test_a_hindrance_does_not_make_the_packer_spin(tmp_path: Path) -> None:
     async with open_world(tmp_path, settings=Settings(most=1)) as world, running(world):
         world.contracts.batch.callers = frozenset()

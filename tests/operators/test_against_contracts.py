@@ -18,7 +18,8 @@ from headrace.operators.policies import Policies, Policy
 from headrace.testing.anvil import Anvil, start_anvil
 from headrace.testing.clock import HandClock
 from headrace.testing.rpc_client import RpcRefused
-from headrace.workloads.tasks.structs import RESPONSE, TASK, Task, TaskResponse, attestation_digest
+from headrace.workloads.tasks.encoding import RESPONSE, TASK
+from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
 from operators.builders import KEYS, POLICY, address_of, make_task, with_
 
 STAKES = (40, 30, 20, 10)

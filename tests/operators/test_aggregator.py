@@ -11,7 +11,7 @@ from headrace.attest import bls
 from headrace.core.errors import TryLater
 from headrace.core.words import Address
 from headrace.operators.aggregator import Aggregator, Certificate, Member, NoQuorum, Refusal
-from headrace.operators.answers import Answer, Failed, Refused, Signed
+from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
 from headrace.testing.clock import HandClock, settle
 from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
 from operators.builders import (
@@ -24,6 +24,7 @@ from operators.builders import (
     address_of,
     honest,
     make_member,
+    make_operator,
     make_policies,
     make_task,
     until,
@@ -155,6 +156,56 @@ async def test_a_bad_signature_is_found_dropped_and_named() -> None:
     assert certificate.signers == (address_of(0), address_of(2), address_of(3))
     assert errors_of(certificate) == {address_of(1): "bad_signature"}
     assert verifies(certificate, [0, 2, 3])
+
+
+class ForgesOne:
+    """An honest operator but for one task."""
+
+    def __init__(self, index: int, number: int) -> None:
+        self._operator, self._victim = make_operator(index), number.to_bytes(32, "big")
+
+    async def ask(self, question: Question) -> Sequence[Answer]:
+        answer = self._operator.answer(question.encoded)
+        if question.task.task_id != self._victim:
+            return (answer,)
+        assert isinstance(answer, Signed)
+        return (Signed(response=answer.response, signature=bls.sign(KEYS[9], b"\x07" * 32)),)
+
+
+async def test_one_bad_signature_among_fifty_tasks_is_found_and_only_its_task_feels_it() -> None:
+    members = [make_member(index, ForgesOne(index, 17 if index == 1 else 0)) for index in range(3)]
+    tasks = [make_task(number, threshold=60) for number in range(1, 51)]
+    async with aggregator_of(*members, slots_max=50) as aggregator:
+        ends = await asyncio.gather(*(collect(aggregator, task) for task in tasks))
+        assert aggregator.offences == {(address_of(1), "bad_signature"): 1}
+    for task, end in zip(tasks, ends, strict=True):
+        assert isinstance(end, Certificate)
+        signers = [index for index in range(3) if address_of(index) in end.signers]
+        assert verifies(end, signers, task)
+        if task.task_id == (17).to_bytes(32, "big"):
+            assert signers == [0, 2]
+            assert errors_of(end) == {address_of(1): "bad_signature"}
+        else:
+            assert errors_of(end) == {}
+
+
+async def test_many_tasks_together_take_few_checks_and_one_timer() -> None:
+    """The guard of what a certificate costs: nothing but its own numbers is done for each."""
+    scheme = Held()
+    scheme.may_go_on.set()
+    clock = HandClock()
+    members = [make_member(index, ForgesOne(index, 0)) for index in range(3)]
+    tasks = [make_task(number) for number in range(1, 65)]
+    async with aggregator_of(*members, clock=clock, slots_max=64, scheme=scheme) as aggregator:
+        before = len(asyncio.all_tasks())
+        asked = [asyncio.ensure_future(collect(aggregator, task)) for task in tasks]
+        await asyncio.sleep(0)
+        assert clock.sleeping <= 1
+        # One for each caller and each question of these in-process operators, and one for all the deadlines.
+        assert len(asyncio.all_tasks()) - before <= 64 * (1 + 3) + 1
+        await asyncio.gather(*asked)
+    assert len(scheme.sizes) <= 4
+    assert sum(scheme.sizes) == 64
 
 
 async def test_bad_signatures_that_leave_no_quorum_are_no_quorum_at_once() -> None:

@@ -157,3 +157,20 @@ def test_whatever_a_client_sends_an_expression_answers(
     assert Expression("size(intent.data) >= 2 && intent.chain_id >= 0 && task.timestamp >= 0").decide(
         view_of(task)
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "intent.chain_id == 31337",
+        "size(intent) == 8 && intent.chain_id == 31337",
+        'intent["chain_id"] == 31337 && has(intent.to) && task.created_block == 100',
+        "[intent].all(x, x.chain_id == 31337)",
+        "args.limit == 3 && [1].exists(task, task == 1)",
+        "task == task && size(task) == 3",
+        "true",
+    ],
+)
+def test_what_an_expression_does_not_name_it_does_not_need(text: str) -> None:
+    """Only what it names is handed to it; that must never be less than what it looks at."""
+    assert Expression(text).decide(view_of(make_task())) is True

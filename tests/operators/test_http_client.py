@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import msgspec
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from headrace.core.words import Address
 from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
+from headrace.operators.beat import SHORT_S, Beat
 from headrace.operators.clients import InProcessOperator
 from headrace.operators.http_client import HttpOperator
 from headrace.operators.service import operator_app
@@ -89,11 +91,11 @@ async def test_questions_that_wait_go_together_in_the_next_request() -> None:
         return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
 
     async with answering(handler) as operator:
-        first = asyncio.create_task(operator.ask(question(1)))
+        first = asyncio.ensure_future(operator.ask(question(1)))
         await until(lambda: bool(sizes))
-        second = asyncio.create_task(operator.ask(question(2)))
+        second = asyncio.ensure_future(operator.ask(question(2)))
         await full.wait()
-        rest = [asyncio.create_task(operator.ask(question(number))) for number in range(3, 103)]
+        rest = [asyncio.ensure_future(operator.ask(question(number))) for number in range(3, 103)]
         await until(lambda: operator.waiting == 100)
         assert sizes == [1, 1]  # two requests under way, and no more
         may_answer.set()
@@ -232,10 +234,10 @@ async def test_a_question_given_up_is_not_sent_and_leaves_nothing() -> None:
         return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
 
     async with answering(handler, in_flight_max=1) as operator:
-        first = asyncio.create_task(operator.ask(question(1)))
+        first = asyncio.ensure_future(operator.ask(question(1)))
         await until(lambda: bool(asked))
-        second = asyncio.create_task(operator.ask(question(2)))
-        third = asyncio.create_task(operator.ask(question(3)))
+        second = asyncio.ensure_future(operator.ask(question(2)))
+        third = asyncio.ensure_future(operator.ask(question(3)))
         await until(lambda: operator.waiting == 2)
         second.cancel()
         await asyncio.gather(second, return_exceptions=True)
@@ -256,9 +258,9 @@ async def test_waiting_is_bounded() -> None:
         return Response(status_code=503)
 
     async with answering(handler, in_flight_max=1, waiting_max=2) as operator:
-        asks = [asyncio.create_task(operator.ask(question(1)))]
+        asks = [asyncio.ensure_future(operator.ask(question(1)))]
         await arrived.wait()
-        asks += [asyncio.create_task(operator.ask(question(number))) for number in (2, 3)]
+        asks += [asyncio.ensure_future(operator.ask(question(number))) for number in (2, 3)]
         await until(lambda: operator.waiting == 2)
         failed = await failure_of(operator.ask(question(4)))
         assert (failed.code, failed.retryable) == ("busy", True)
@@ -278,7 +280,7 @@ async def test_closing_answers_whatever_still_waits() -> None:
         return Response()
 
     async with answering(handler, in_flight_max=1) as operator:
-        asks = [asyncio.create_task(operator.ask(question(number))) for number in range(1, 4)]
+        asks = [asyncio.ensure_future(operator.ask(question(number))) for number in range(1, 4)]
         await arrived.wait()
         await operator.aclose()
         may_answer.set()
@@ -305,3 +307,104 @@ async def test_a_large_load_of_questions_is_split_by_bytes() -> None:
         answers = await asyncio.gather(*(operator.ask(asked) for asked in big))
     assert all(answer == (Refused(code="no", text="no"),) for answer in answers)
     assert 500_000 < largest <= 1 << 20
+
+
+class Endless(Beat):
+    """A beat that does not end by itself."""
+
+    @property
+    def ends(self) -> float:
+        return self._began + 10_000.0
+
+
+async def test_a_question_that_comes_alone_is_not_held_up() -> None:
+    async with serve(operator_app(make_operator(0))) as url, client(url, beat=Endless()) as operator:
+        assert isinstance(await only(operator.ask(question(1))), Signed)  # although its beat never ends
+        waits = operator.ask(question(2))
+        await asyncio.sleep(0)
+        assert (operator.waiting, waits.done()) == (1, False)  # this one would be the second in it
+
+
+async def test_operators_are_asked_in_the_same_beat_and_each_at_most_once_in_one() -> None:
+    left: list[tuple[int, int]] = []  # of the operator, and how many tasks it was asked about
+
+    async def sized(index: int, request: Request) -> Response:
+        tasks = msgspec.msgpack.decode(await request.body(), type=EvaluateRequest).tasks
+        left.append((index, len(tasks)))
+        entries = [RefusedEntry(task_id_of(task), "no", "no") for task in tasks]
+        return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
+
+    beat, number = Beat(), 0
+    async with AsyncExitStack() as stack:
+        operators = [
+            await stack.enter_async_context(answering(partial(sized, index), beat=beat)) for index in range(3)
+        ]
+        began = asyncio.get_running_loop().time()
+        for size in (1, 5, 9, 2):
+            asked = [question(number := number + 1) for _ in range(size)]
+            await asyncio.gather(*(operator.ask(one) for operator in operators for one in asked))
+        took = asyncio.get_running_loop().time() - began
+    for index in range(3):
+        # Each waited for all before: what was asked together left together, whatever the machine was doing.
+        assert [size for who, size in left if who == index] == [1, 5, 9, 2]
+    assert took >= 3 * SHORT_S - 0.01
+
+
+async def test_a_thousand_tasks_at_once_cost_each_operator_sixteen_requests() -> None:
+    """The guard of what an answer costs: requests by task, whatever the machine."""
+    requests = 0
+
+    async def handler(request: Request) -> Response:
+        nonlocal requests
+        requests += 1
+        tasks = msgspec.msgpack.decode(await request.body(), type=EvaluateRequest).tasks
+        entries = [RefusedEntry(task_id_of(task), "no", "no") for task in tasks]
+        return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
+
+    async with answering(handler) as operator:
+        await asyncio.gather(*(operator.ask(question(number)) for number in range(1, 1001)))
+    assert requests == 16
+
+
+async def test_tasks_that_trickle_in_cost_one_request_a_beat() -> None:
+    requests = 0
+
+    async def handler(request: Request) -> Response:
+        nonlocal requests
+        requests += 1
+        tasks = msgspec.msgpack.decode(await request.body(), type=EvaluateRequest).tasks
+        entries = [RefusedEntry(task_id_of(task), "no", "no") for task in tasks]
+        return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
+
+    async with answering(handler) as operator:
+        loop = asyncio.get_running_loop()
+        began, asked = loop.time(), []
+        for number in range(1, 151):
+            asked.append(operator.ask(question(number)))
+            await asyncio.sleep(0.001)
+        await asyncio.gather(*asked)
+        beats = (loop.time() - began) / SHORT_S
+    assert requests <= beats + 2
+
+
+async def test_questions_given_up_make_room_for_others() -> None:
+    may_answer, arrived = asyncio.Event(), asyncio.Event()
+
+    async def handler(request: Request) -> Response:
+        arrived.set()
+        await may_answer.wait()
+        tasks = msgspec.msgpack.decode(await request.body(), type=EvaluateRequest).tasks
+        entries = [RefusedEntry(task_id_of(task), "no", "no") for task in tasks]
+        return Response(msgspec.msgpack.encode(EvaluateReply(list(entries))), media_type=MSGPACK)
+
+    async with answering(handler, in_flight_max=1, waiting_max=2) as operator:
+        first = operator.ask(question(1))
+        await arrived.wait()
+        given_up = [operator.ask(question(number)) for number in (2, 3)]
+        for ask in given_up:
+            ask.cancel()
+        others = [operator.ask(question(number)) for number in (4, 5)]
+        assert (await failure_of(operator.ask(question(6)))).code == "busy"
+        may_answer.set()
+        for answers in await asyncio.gather(first, *others):
+            assert answers == (Refused(code="no", text="no"),)

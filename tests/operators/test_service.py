@@ -1,7 +1,6 @@
 """The operator's HTTP face, over real sockets."""
 
 import asyncio
-import threading
 from collections.abc import AsyncIterator
 from io import BytesIO
 
@@ -12,7 +11,7 @@ import pytest
 from headrace.attest import bls
 from headrace.operators.answers import Answer
 from headrace.operators.operator import Operator
-from headrace.operators.service import operator_app
+from headrace.operators.service import TASKS_IN_A_ROW, operator_app
 from headrace.operators.wire import (
     JSON,
     MSGPACK,
@@ -24,6 +23,7 @@ from headrace.operators.wire import (
     FailedEntry,
     RefusedEntry,
     SignedEntry,
+    task_id_of,
 )
 from operators.builders import (
     CHAIN,
@@ -153,8 +153,41 @@ async def test_identity_says_for_whom_it_signs(http: aiohttp.ClientSession, url:
         }
 
 
-class Held(Operator):
-    """An operator that thinks until it may answer."""
+async def test_a_full_service_says_so_at_once_and_stays_healthy(http: aiohttp.ClientSession) -> None:
+    packed = msgspec.msgpack.encode(request(make_task().abi()))
+    begun, may_end = asyncio.Event(), asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield packed[:10]
+        begun.set()
+        await may_end.wait()
+        yield packed[10:]
+
+    app = operator_app(make_operator(0), requests_waiting_max=1)
+    async with serve(app) as url:
+        first = asyncio.create_task(_post_slowly(http, url, slowly()))
+        await begun.wait()
+        status, reply = 200, b""
+        while status == 200:  # until the first has arrived there
+            async with http.post(f"{url}/v1/evaluate", data=packed, headers={"Content-Type": MSGPACK}) as answer:
+                status, reply, headers = answer.status, await answer.read(), answer.headers
+        assert (status, headers["Retry-After"]) == (503, "1")
+        assert "1 requests are waiting" in msgspec.msgpack.decode(reply, type=ErrorReply).error
+        async with http.get(f"{url}/healthz") as answer:
+            assert (answer.status, await answer.json()) == (200, {"status": "ok"})
+        may_end.set()
+        status, reply = await first
+        assert status == 200
+        assert isinstance(msgspec.msgpack.decode(reply, type=EvaluateReply).answers[0], SignedEntry)
+
+
+async def _post_slowly(http: aiohttp.ClientSession, url: str, body: AsyncIterator[bytes]) -> tuple[int, bytes]:
+    async with http.post(f"{url}/v1/evaluate", data=body, headers={"Content-Type": MSGPACK}) as reply:
+        return reply.status, await reply.read()
+
+
+class Watched(Operator):
+    """An operator that notes between which turns of the loop it was asked."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -164,27 +197,33 @@ class Held(Operator):
             task_manager=TASK_MANAGER,
             policies=make_policies(),
         )
-        self.thinking = threading.Event()
-        self.may_answer = threading.Event()
+        self.turns = 0
+        self.asked_in: list[tuple[int, int]] = []  # turn, and the task's id
+
+    async def count_turns(self) -> None:
+        while True:
+            self.turns += 1
+            await asyncio.sleep(0)
 
     def answer(self, encoded: bytes) -> Answer:
-        self.thinking.set()
-        assert self.may_answer.wait(30)
+        self.asked_in.append((self.turns, int.from_bytes(task_id_of(encoded), "big")))
         return super().answer(encoded)
 
 
-async def test_a_full_service_says_so_at_once_and_stays_healthy(http: aiohttp.ClientSession) -> None:
-    operator = Held()
-    body = msgspec.msgpack.encode(request(make_task().abi()))
-    async with serve(operator_app(operator, requests_waiting_max=1)) as url:
-        first = asyncio.create_task(post(http, url, body))
-        assert await asyncio.to_thread(operator.thinking.wait, 30)
-        async with http.post(f"{url}/v1/evaluate", data=body, headers={"Content-Type": MSGPACK}) as reply:
-            assert reply.status == 503
-            assert reply.headers["Retry-After"] == "1"
-        async with http.get(f"{url}/healthz") as reply:
-            assert (reply.status, await reply.json()) == (200, {"status": "ok"})
-        operator.may_answer.set()
-        status, answered = await first
-        assert status == 200
-        assert isinstance(msgspec.msgpack.decode(answered, type=EvaluateReply).answers[0], SignedEntry)
+async def test_a_long_request_leaves_others_their_turn_and_the_next_request_waits_for_its_own(
+    http: aiohttp.ClientSession,
+) -> None:
+    operator = Watched()
+    counting = asyncio.create_task(operator.count_turns())
+    numbers = [range(1, TASKS_PER_REQUEST_MAX + 1), range(1001, 1001 + TASKS_PER_REQUEST_MAX)]
+    bodies = [msgspec.msgpack.encode(request(*(make_task(n).abi() for n in some))) for some in numbers]
+    async with serve(operator_app(operator)) as url:
+        replies = await asyncio.gather(*(post(http, url, body) for body in bodies))
+    counting.cancel()
+    assert [status for status, _ in replies] == [200, 200]
+    by_turn: dict[int, int] = {}
+    for turn, _ in operator.asked_in:
+        by_turn[turn] = by_turn.get(turn, 0) + 1
+    assert max(by_turn.values()) <= TASKS_IN_A_ROW
+    order = [number for _, number in operator.asked_in]
+    assert order in ([*numbers[0], *numbers[1]], [*numbers[1], *numbers[0]])

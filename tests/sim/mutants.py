@@ -12,7 +12,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from headrace.core import transaction as transactions
-from headrace.core.operation import Return, Stage
+from headrace.core.operation import Return
 from headrace.core.ports import Added, Judgement, Voyage
 from headrace.core.words import Verdict
 from headrace.engine.inquiry import Inquiry
@@ -21,7 +21,7 @@ from headrace.engine.judging import Judge
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.packer import Packer
 from headrace.engine.simulator import Sifted, Simulator
-from headrace.store import operations as operations_module
+from headrace.store import adding
 from headrace.store.sqlite import SqliteStore
 from headrace.workloads.tasks import verdicts
 
@@ -195,10 +195,9 @@ def lets_a_response_travel_with_its_task() -> Iterator[None]:
     async def unsifted(self: Simulator, workload: Any, form: str, operations: Any, *, head: Any) -> Sifted:
         return Sifted(tuple(operations), (), ())
 
-    with (
-        patch.object(operations_module, "_start_after", lambda db, predecessor: Stage.QUEUED),
-        patch.object(Simulator, "sift", unsifted),
-    ):
+    hasty = {name: sql.replace("ELSE 'waiting' END", "ELSE 'queued' END") for name, sql in adding._SQL.items()}
+    assert hasty != adding._SQL
+    with patch.object(adding, "_SQL", hasty), patch.object(Simulator, "sift", unsifted):
         yield
 
 

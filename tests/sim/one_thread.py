@@ -18,7 +18,7 @@ from headrace.core.ports import Clock
 from headrace.store import reader as reader_module
 from headrace.store import writer as writer_module
 from headrace.store.connection import connect
-from headrace.store.errands import Errand
+from headrace.store.errands import ALONE, Errand
 from headrace.store.migrating import load_migrations, migrate
 from headrace.store.reader import ReadThread
 from headrace.store.sqlite import SqliteStore
@@ -35,10 +35,10 @@ class _InTurn:
         self._work_off, self._together_max, self._door = work_off, together_max, door
         self._waiting: deque[Errand] = deque()
 
-    async def run(self, work: Callable[..., Any], *, refusable: bool) -> Any:
+    async def run(self, work: Callable[..., Any], *, refusable: bool, item: Any = ALONE) -> Any:
         self._door("before")
         loop = asyncio.get_running_loop()
-        errand = Errand(work, loop.create_future())
+        errand = Errand(work, loop.create_future(), item)
         self._waiting.append(errand)
         loop.call_soon(self._turn)
         answer = await errand.future

@@ -6,7 +6,7 @@ from typing import Any
 from headrace.core.operation import Stage, State
 from headrace.core.ports import Added, Note
 from headrace.core.transaction import Void
-from headrace.core.words import BlockNumber, ChainId, OperationId, Outcome, Revert
+from headrace.core.words import Address, BlockNumber, ChainId, OperationId, Outcome, Revert
 from store.made import (
     CHAIN,
     LANE,
@@ -168,9 +168,9 @@ class OperationsContract:
         await store.add_operations([an_operation("a"), an_operation("b")])
         await claim(store)
         await store.judge([], [returned("a", not_before=NOW + 10), returned("b")], now=NOW)
-        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 9) == 1
+        assert await ready(store, chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 9) == 1
         assert await claim(store, now=NOW + 9) == ["b"]
-        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 10) == 1
+        assert await ready(store, chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 10) == 1
         assert await claim(store, now=NOW + 10) == ["a"]
 
     async def test_ready_ones_are_counted_by_chain_and_workload(self, store: Store) -> None:
@@ -178,19 +178,19 @@ class OperationsContract:
             [an_operation("a"), an_operation("b"), an_operation("c", workload="escrow"), an_operation("d")]
         )
         await claim(store, 1)
-        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 2
-        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="escrow", now=NOW) == 1
-        assert await store.count_ready(chain=ChainId(1), lane=LANE, workload="tasks", now=NOW) == 0
+        assert await ready(store, chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 2
+        assert await ready(store, chain=CHAIN, lane=LANE, workload="escrow", now=NOW) == 1
+        assert await ready(store, chain=ChainId(1), lane=LANE, workload="tasks", now=NOW) == 0
 
     async def test_what_has_a_sender_is_claimed_and_counted_by_that_lane_only(self, store: Store) -> None:
         await store.add_operations([an_operation("bound", sender=OTHER_LANE), an_operation("free")])
-        assert await store.count_ready(chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 1
-        assert await store.count_ready(chain=CHAIN, lane=OTHER_LANE, workload="tasks", now=NOW) == 2
+        assert await ready(store, chain=CHAIN, lane=LANE, workload="tasks", now=NOW) == 1
+        assert await ready(store, chain=CHAIN, lane=OTHER_LANE, workload="tasks", now=NOW) == 2
         assert await claim(store) == ["free"]
         assert await claim(store, lane=OTHER_LANE) == ["bound"]
 
     async def test_the_backlog_is_what_is_neither_sealed_nor_done(self, store: Store) -> None:
-        assert await store.count_backlog(chain=CHAIN) == 0
+        assert await backlog(store, CHAIN) == 0
         await sealed(store, 0, "sealed")
         await store.add_operations([an_operation(id) for id in ("done", "resting", "claimed", "queued")])
         await store.add_operations([a_follower("waiting", "sealed"), an_operation("escrow", workload="escrow")])
@@ -205,15 +205,15 @@ class OperationsContract:
             "queued",
             "waiting",
         ]
-        assert await store.count_backlog(chain=CHAIN) == 5
-        assert await store.count_backlog(chain=ChainId(1)) == 1
-        assert await store.count_backlog(chain=ChainId(2)) == 0
+        assert await backlog(store, CHAIN) == 5
+        assert await backlog(store, ChainId(1)) == 1
+        assert await backlog(store, ChainId(2)) == 0
 
     async def test_what_comes_back_counts_as_backlog_again(self, store: Store) -> None:
         first = await sealed(store, 0, "a", "b")
-        assert await store.count_backlog(chain=CHAIN) == 0
+        assert await backlog(store, CHAIN) == 0
         await settle(store, Void(in_flight=first), endings=landed("a"), returns=[returned("b")])
-        assert await store.count_backlog(chain=CHAIN) == 1
+        assert await backlog(store, CHAIN) == 1
 
     async def test_overdue_operations_end_as_expired(self, store: Store) -> None:
         await store.add_operations(
@@ -321,3 +321,12 @@ class OperationsContract:
         await store.add_operations([an_operation("a")])
         other = a_follower("a", "nobody", content=b"\x07" * 32)
         assert await store.add_operations([other]) == [Added.OTHER_CONTENT]
+
+
+async def ready(store: Store, *, workload: str, now: float, chain: ChainId = CHAIN, lane: Address = LANE) -> int:
+    waiting = await store.look(chain=chain, lane=lane, workloads=[workload], now=now, head=None)
+    return waiting.ready
+
+
+async def backlog(store: Store, chain: ChainId = CHAIN) -> int:
+    return (await store.look(chain=chain, lane=LANE, workloads=["tasks"], now=NOW, head=None)).backlog

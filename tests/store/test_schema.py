@@ -11,7 +11,7 @@ import pytest
 from headrace.core.operation import NEXT, Stage
 from headrace.core.words import OperationId, Outcome
 from headrace.store.ledger import record, seal
-from headrace.store.operations import add_each
+from headrace.store.adding import add_all
 from store.made import CHAIN, LANE, an_attempt, an_operation, digest, in_flight, mined
 from store.opened import migrated
 
@@ -32,7 +32,7 @@ WHERE id = 'b'
 def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     """With `a` sealed in batch-0 at nonce 0, and `b` queued, which comes after `a`."""
     db = migrated(tmp_path / "headrace.db")
-    add_each(db, [an_operation("a")], now=1.0)
+    add_all(db, [an_operation("a")], now=1.0)
     db.execute("UPDATE operations SET stage = 'claimed', lane = ?", (LANE,))
     seal(
         db,
@@ -43,7 +43,7 @@ def db(tmp_path: Path) -> Iterator[sqlite3.Connection]:
         form="create",
         operations=[OperationId("a")],
     )
-    add_each(db, [an_operation("b", kind="respond", after=OperationId("a"))], now=1.0)
+    add_all(db, [an_operation("b", kind="respond", after=OperationId("a"))], now=1.0)
     db.execute("UPDATE operations SET stage = 'queued' WHERE id = 'b'")
     yield db
     db.close()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {Task, TaskResponse} from "../types/TaskTypes.sol";
+import {Attestation, Task, TaskResponse} from "../types/TaskTypes.sol";
 import {IOperatorRegistry} from "./IOperatorRegistry.sol";
 import {IOwned} from "./IOwned.sol";
 import {IQuorumErrors} from "./IQuorumErrors.sol";
@@ -92,6 +92,11 @@ interface ITaskManager is IOwned, IQuorumErrors {
         TaskResponse calldata response,
         bytes calldata signatureData
     ) external;
+
+    /// @notice Checks many signatures together, which costs about a quarter of one by one, and remembers until the
+    /// transaction ends which of them hold. Answers that come with them are then recorded without another check. Anyone
+    /// may ask. Says nothing of those that do not hold: they are refused where they are used.
+    function proveTogether(Attestation[] calldata attestations) external;
 
     /// @notice How many blocks ago the reference block of a new task may be. The owner only.
     function setTaskCreationBufferWindow(uint32 blocks) external;

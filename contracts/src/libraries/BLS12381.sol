@@ -159,6 +159,20 @@ library BLS12381 {
         return G2Point(a.x0High, a.x0Low, a.x1High, a.x1Low, y0High, y0Low, y1High, y1Low);
     }
 
+    /// @notice What a signature is paired with: the generator of G2, negated.
+    function negatedGenerator() internal pure returns (G2Point memory) {
+        return G2Point(
+            NEG_G2_X0_HIGH,
+            NEG_G2_X0_LOW,
+            NEG_G2_X1_HIGH,
+            NEG_G2_X1_LOW,
+            NEG_G2_Y0_HIGH,
+            NEG_G2_Y0_LOW,
+            NEG_G2_Y1_HIGH,
+            NEG_G2_Y1_LOW
+        );
+    }
+
     /// @notice Reads a signature: x and y, 48 bytes each, no padding. Any 96 bytes are read; `verify` judges them.
     function toG1(bytes calldata signature) internal pure returns (G1Point memory) {
         return G1Point({

@@ -41,3 +41,13 @@ struct FailedItem {
     bytes32 taskId;
     bytes reason;
 }
+
+/// @notice What operators are said to have signed: that a task, with the quorum of its reference block, has this
+/// response.
+/// @param signatureData as for respondToTask
+struct Attestation {
+    uint32 taskCreatedBlock;
+    bytes32 taskHash;
+    bytes32 responseHash;
+    bytes signatureData;
+}

@@ -11,8 +11,10 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
+from headrace.api.origin import header
 from headrace.api.services import Limits
 
 _DISCARDED_BY_SERVER_MAX: Final = 16 << 20
@@ -38,24 +40,42 @@ class Bodies:
     @asynccontextmanager
     async def body_of(self, request: Request) -> AsyncIterator[bytes]:
         """Held until left. Raises NotRead; ClientDisconnect where the client is gone."""
-        self._refuse_announced(request)
+        body = await self.take(request.scope, request.receive)
+        try:
+            yield body
+        finally:
+            self.let_go(body)
+
+    async def take(self, scope: Scope, receive: Receive) -> bytes:
+        """Held until `let_go`. Raises NotRead; ClientDisconnect where the client is gone."""
+        self._refuse_announced(scope)
         body = bytearray()
         try:
-            try:
-                async with asyncio.timeout(self._limits.body_read_s):
-                    async for chunk in request.stream():
-                        self.held_bytes += len(chunk)
-                        body += chunk
-                        self._refuse_grown(body)
-            except TimeoutError:
-                message = f"the body did not arrive within {self._limits.body_read_s:g} s"
-                raise NotRead(408, message, hang_up=True) from None
-            yield bytes(body)
-        finally:
-            self.held_bytes -= len(body)
+            async with asyncio.timeout(self._limits.body_read_s):
+                more = True
+                while more:
+                    message = await receive()
+                    if message["type"] == "http.disconnect":
+                        raise ClientDisconnect
+                    chunk = message.get("body", b"")
+                    self.held_bytes += len(chunk)
+                    body += chunk
+                    self._refuse_grown(body)
+                    more = message.get("more_body", False)
+                return bytes(body)
+        except TimeoutError:
+            self.let_go(body)
+            late = f"the body did not arrive within {self._limits.body_read_s:g} s"
+            raise NotRead(408, late, hang_up=True) from None
+        except BaseException:
+            self.let_go(body)
+            raise
 
-    def _refuse_announced(self, request: Request) -> None:
-        announced = request.headers.get("content-length", "")
+    def let_go(self, body: bytes | bytearray) -> None:
+        self.held_bytes -= len(body)
+
+    def _refuse_announced(self, scope: Scope) -> None:
+        announced = header(scope, b"content-length") or ""
         if announced.isdecimal() and int(announced) > self._limits.body_bytes_max:
             raise NotRead(
                 413,
@@ -72,7 +92,8 @@ class Bodies:
 
 def nests_deeper(body: bytes, depth_max: int) -> bool:
     """Whether objects and arrays nest deeper than that. Says nothing about whether it is JSON otherwise."""
-    if body.count(b"{") + body.count(b"[") <= depth_max:
+    # To look for one is quick, to count is not, and most requests have no list.
+    if body.count(b"{") + (body.count(b"[") if b"[" in body else 0) <= depth_max:
         return False
     depth = 0
     for bracket in _NO_BRACKET.sub(b"", body):

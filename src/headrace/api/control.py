@@ -55,9 +55,26 @@ class LaneOffice(Protocol):
     async def adopt(self, lane: Address, start: Nonce, *, fill_gap: bool) -> None: ...
 
 
-def control_app(office: LaneOffice, limits: Limits, jobs: JobsByHand | None = None) -> Starlette:
-    """`jobs` None: this gateway has no settlement, and says so."""
+class Held(Protocol):
+    """`app.held`."""
+
+    def __call__(self) -> Mapping[str, Mapping[str, int]]: ...
+
+
+def nothing_held() -> Mapping[str, Mapping[str, int]]:
+    return {}
+
+
+def control_app(
+    office: LaneOffice, limits: Limits, jobs: JobsByHand | None = None, *, held: Held = nothing_held
+) -> Starlette:
+    """`jobs` None: this gateway has no settlement, and says so. `held` counts what it has in memory."""
     methods, job_methods = ControlMethods(office), JobControl(jobs)
+
+    async def memory(params: object) -> Mapping[str, object]:
+        _NOTHING.read({} if params is None else params, "")
+        return held()
+
     rpc = Rpc(
         {
             "headrace_lanes": Method(methods.lanes),
@@ -65,12 +82,13 @@ def control_app(office: LaneOffice, limits: Limits, jobs: JobsByHand | None = No
             "headrace_resumeLane": Method(methods.resume),
             "headrace_cancelTransaction": Method(methods.cancel),
             "headrace_adoptLane": Method(methods.adopt),
+            "headrace_memory": Method(memory),
             "headrace_retryJob": Method(job_methods.retry),
             "headrace_giveUpJob": Method(job_methods.give_up),
         },
         limits,
     )
-    return Starlette(routes=[Route("/rpc", rpc.endpoint, methods=["POST"])])
+    return Starlette(routes=[Route("/rpc", rpc)])
 
 
 class ControlMethods:

@@ -41,7 +41,7 @@ class OperationMethods:
         acceptor = self._acceptor(fields)
         operation = acceptor.accept(await self._submission(fields, acceptor))
         await self._refuse_past_deadline(operation)
-        added = await self._services.intake.admit(operation)
+        added = await self._admit(operation)
         return {"operation_id": operation.id, "state": (await self._state(operation, added)).value}
 
     async def get(self, params: object) -> Mapping[str, object]:
@@ -77,6 +77,17 @@ class OperationMethods:
 
     # ---- Answering a submission
 
+    async def _admit(self, operation: Operation) -> Added:
+        try:
+            return await self._services.intake.admit(operation)
+        except OtherContent:
+            # The store refuses ids of task requests, too, those that are still being evaluated included.
+            if await self._services.evaluations.evaluation(operation.id) is None:
+                raise
+        raise OtherContent(
+            f"operation_id: {operation.id!r} is already used for a task request", operation_id=operation.id
+        )
+
     async def _state(self, operation: Operation, added: Added) -> State:
         if added is Added.FRESH and operation.after is None:
             return State.QUEUED  # by that very commit: nothing to look up
@@ -98,7 +109,7 @@ class OperationMethods:
         kind = read_text(fields.need("kind"), "kind", one_of=tuple(acceptor.kinds))
         self._check_chain(fields)
         now = self._services.clock.now()
-        operation = await self._new_id(fields)
+        operation = _new_id(fields)
         after = await self._predecessor(fields, operation)
         deadline = fields.get("deadline")
         return Submission(
@@ -137,17 +148,10 @@ class OperationMethods:
             raise TryLater(f"after: {after!r} is still being evaluated, it has no operation yet")
         return after
 
-    async def _new_id(self, fields: Fields) -> OperationId:
-        value = fields.get("operation_id")
-        if value is None:
-            return OperationId(uuid4().hex)
-        operation = read_new_operation_id(value, "operation_id")
-        # The store compares with operations; a task request that is still being evaluated has none yet.
-        if await self._services.evaluations.evaluation(operation) is not None:
-            raise OtherContent(
-                f"operation_id: {operation!r} is already used for a task request", operation_id=operation
-            )
-        return operation
+
+def _new_id(fields: Fields) -> OperationId:
+    value = fields.get("operation_id")
+    return OperationId(uuid4().hex) if value is None else read_new_operation_id(value, "operation_id")
 
 
 def _is_cancelled(reading: Reading) -> bool:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from typing import Final, assert_never
 from uuid import uuid4
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from headrace.api.body import Bodies, NotRead
 from headrace.api.envelope import (
@@ -45,6 +46,7 @@ from headrace.core.errors import FixTheRequest, HeadraceError, TryLater
 log = logging.getLogger(__name__)
 
 _JSON: Final = "application/json"
+_IS_JSON: Final = (b"content-type", _JSON.encode())
 _HUNG_UP: Final = 499  # nobody reads it
 _RETRY_AFTER_S: Final = 1.0
 
@@ -96,29 +98,39 @@ class Rpc:
         self._bodies = Bodies(limits)
         self.calls = 0  # being worked on
 
-    async def endpoint(self, request: Request) -> Response:
-        if request.method != "POST":
-            return _turned_away(NotRead(405, f"{request.method} is not answered here: POST a JSON-RPC request"))
-        if self.calls >= self._limits.calls_max:
-            return _turned_away(NotRead(503, self._full()))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """An ASGI application, called for every request to the path. (Not an endpoint of Starlette's: its layers
+        took as long as all our own reading.)"""
         try:
-            async with self._bodies.body_of(request) as body:
-                asked = read_body(body, depth_max=self._limits.depth_max, batch_max=self._limits.batch_max)
-                answer = await self._answer_unless_gone(asked, request)
+            answer = await self._answered_body(scope, receive)
         except NotRead as turned_away:
-            return _turned_away(turned_away)
+            await _turned_away(turned_away)(scope, receive, send)
         except ClientDisconnect:
-            return Response(status_code=_HUNG_UP)
-        return Response(status_code=204) if answer is None else Response(answer, media_type=_JSON)
+            await Response(status_code=_HUNG_UP)(scope, receive, send)
+        else:
+            await _say(answer, send)
 
     # ---- One body
 
-    async def _answer_unless_gone(self, asked: Call | Fault | Batch, request: Request) -> bytes | None:
-        """Raises ClientDisconnect if the caller of something that takes long is gone before it is answered."""
-        if not self._waits(asked):
+    async def _answered_body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """None where nothing asked for an answer. Raises NotRead; ClientDisconnect where nobody hears it."""
+        if scope["method"] != "POST":
+            raise NotRead(405, f"{scope['method']} is not answered here: POST a JSON-RPC request")
+        if self.calls >= self._limits.calls_max:
+            raise NotRead(503, self._full())
+        body = await self._bodies.take(scope, receive)
+        try:
+            asked = read_body(body, depth_max=self._limits.depth_max, batch_max=self._limits.batch_max)
+            if self._waits(asked):
+                return await self._answer_unless_gone(asked, receive)
             return await self._answer(asked)
+        finally:
+            self._bodies.let_go(body)
+
+    async def _answer_unless_gone(self, asked: Call | Fault | Batch, receive: Receive) -> bytes | None:
+        """Raises ClientDisconnect if the caller of something that takes long is gone before it is answered."""
         work = asyncio.create_task(self._answer(asked))
-        gone = asyncio.create_task(_until_gone(request))
+        gone = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
             if work.done():
@@ -193,9 +205,19 @@ def _by_name(params: object) -> object:
     return params
 
 
-async def _until_gone(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
         pass
+
+
+async def _say(answer: bytes | None, send: Send) -> None:
+    if answer is None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    headers = [(b"content-length", b"%d" % len(answer)), _IS_JSON]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
 
 
 def _turned_away(why: NotRead) -> Response:

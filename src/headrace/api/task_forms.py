@@ -106,6 +106,8 @@ class TaskForms:
             assert default is not None
             return default
         quorums = read_data(value, fields.at(name), bytes_max=32, bare=True)
+        if quorums == self._quorums:
+            return quorums  # nearly always
         there_are = f"this deployment has {hexed(self._quorums)}"
         if not quorums:
             raise wrong(fields.at(name), f"names no quorum; {there_are}")
@@ -202,14 +204,14 @@ def _optional_data(fields: Fields, name: str, *, bare: bool = False) -> bytes:
 
 def _refuse_too_much(intent: Intent, intent_signature: bytes, wasm_args: bytes, path: str) -> None:
     # Asked here and not only when the operations are made: by then the operators have worked for nothing.
-    parts = {
-        "intent.data": len(intent.data),
-        "intent.function_signature": len(intent.function_signature),
-        "intent_signature": len(intent_signature),
-        "wasm_args": len(wasm_args),
-    }
-    total = sum(parts.values())
+    total = len(intent.data) + len(intent.function_signature) + len(intent_signature) + len(wasm_args)
     if total > CLIENT_BYTES_MAX:
+        parts = {
+            "intent.data": len(intent.data),
+            "intent.function_signature": len(intent.function_signature),
+            "intent_signature": len(intent_signature),
+            "wasm_args": len(wasm_args),
+        }
         largest = max(parts, key=parts.__getitem__)
         raise wrong(
             f"{path}.{largest}" if path else largest,

@@ -4,7 +4,7 @@ Owns      the wiring of the engine, which can be read here from top to bottom.
 Leaves    starting and stopping to `app.gateway`.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -76,6 +76,11 @@ class EngineRoom:
 
     def backlog(self) -> int:
         return max(lane.packer.backlog() for lane in self.lanes)
+
+    def held(self) -> Mapping[str, int]:
+        """What all lanes have in memory for transactions that are not final."""
+        of_lanes = [lane.runner.held() for lane in self.lanes]
+        return {name: sum(held[name] for held in of_lanes) for name in of_lanes[0]}
 
     def hindrances(self) -> list[str]:
         """Why operations do not reach the chain now, for people. Empty while all is well."""

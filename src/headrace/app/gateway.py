@@ -25,9 +25,11 @@ from headrace.app.control_socket import control_listener
 from headrace.app.deploying import ESCROW, TASK_MANAGER
 from headrace.app.engine_room import EngineRoom, build_engine
 from headrace.app.error_abis import read_task_reverts
+from headrace.app.held import Held
 from headrace.app.keys import lane_signers
 from headrace.app.lane_office import LaneOffice
 from headrace.app.listening import bound_socket, say_listening
+from headrace.app.long_lived import spare_what_stays
 from headrace.app.settings import Settings
 from headrace.app.settlement_part import SettlementPart, open_settlement
 from headrace.app.tasks_part import TasksPart, open_tasks
@@ -213,9 +215,12 @@ async def _run(found: _Found, store: SqliteStore, front: Front, control: Front, 
                 unknown_reverts=lambda: found.reverts.unknown,
                 limits=_limits(settings),
             )
-            front.open(gateway_app(services))
+            spare_what_stays()
+            app = gateway_app(services)
+            front.open(app)
             by_hand = None if jobs is None else jobs.by_hand
-            control.open(control_app(office, services.limits, by_hand))
+            held = Held(engine=engine, intake=intake, topics=topics, rpc=app.state.rpc, desk=desk, tasks=tasks)
+            control.open(control_app(office, services.limits, by_hand, held=held))
             if desk is not None:
                 log.info("%d evaluations resumed", await desk.resume())
 

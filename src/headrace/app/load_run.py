@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from headrace.app.chain_watch import ChainWatch
+from headrace.app.load.carrying_out import Asking, carry_out
 from headrace.app.load.endings import SaidEnding, ask_endings
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
 from headrace.app.load.journal import Accepted, Journal
 from headrace.app.load.landing import Ended, LiveCounts
 from headrace.app.load.machine import machine
@@ -17,7 +17,9 @@ from headrace.app.load.process_stats import ProcessStats
 from headrace.app.load.profile import Profile
 from headrace.app.load.progress import LoadProgress
 from headrace.app.load.replies import Method
-from headrace.app.load.task_source import PolicyClient, TaskSource
+from headrace.app.load.request import GatewayLimits
+from headrace.app.load.stopping import Stop
+from headrace.app.load.task_source import PolicyClient
 from headrace.app.report import Deployment, Limits, build_report
 from headrace.app.report_shape import Report
 
@@ -54,9 +56,11 @@ async def run_load(
     journal_file: Path | None = None,
     on_counts: Callable[[LiveCounts], None] | None = None,
     then: Then | None = None,
+    stop: Stop | None = None,
 ) -> Report:
     """Offers the load, waits for the chain, asks how those ended that left no trace. `then` is given what the
-    report was made of. Raises ChainNotSeen."""
+    report was made of; `stop` ends the load before its time. Raises ChainNotSeen; with users LocustMissing and
+    UsersFailed, too."""
     with Journal(journal_file) as journal:
         loaded = await load(
             target,
@@ -68,8 +72,9 @@ async def run_load(
             send_only=send_only,
             seed=seed,
             on_counts=on_counts,
+            stop=stop,
         )
-    report = report_of(command, loaded, profile, deployment=deployment, limits=limits)
+    report = report_of(command, loaded, loaded.profile, deployment=deployment, limits=limits)
     if then is not None:
         then(loaded.run, report)
     return report
@@ -77,8 +82,10 @@ async def run_load(
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A load that is over, and what the gateway says of operations without effect on chain."""
+    """A load that is over, as it was carried out (on locust's page a person may have changed how many users there
+    were: these are the most at once), and what the gateway says of operations without effect on chain."""
 
+    profile: Profile
     run: LoadRun
     endings: Mapping[str, SaidEnding]
 
@@ -97,15 +104,21 @@ async def load(
     from_block: int | None = None,
     rejected: Collection[str] = (),
     on_counts: Callable[[LiveCounts], None] | None = None,
+    stop: Stop | None = None,
 ) -> Loaded:
     """What `run_load` does before the report, for those who bring their own journal and statistics.
 
     `from_block`: watched from here on (default: the newest), at least as deep as the first reorg may be.
     `rejected`: operations known to have ended without effect; it may grow meanwhile."""
     watch = ChainWatch(target.chain_url, target.contracts, ws_url=target.chain_ws_url, from_block=from_block)
-    method = Method.SEND_TASK if send_only else Method.CREATE_TASK
-    source = TaskSource(clients, chain_id=target.chain_id, seed=seed)
-    calls = GatewayCalls(target.gateway_url, clock=time.monotonic, method=method, limits=patience)
+    asking = Asking(
+        url=target.gateway_url,
+        clients=clients,
+        chain_id=target.chain_id,
+        seed=seed,
+        method=Method.SEND_TASK if send_only else Method.CREATE_TASK,
+        limits=patience or GatewayLimits(),
+    )
     progress = LoadProgress(profile.requests, trouble=lambda: watch.trouble)
 
     def show(counts: LiveCounts) -> None:
@@ -114,17 +127,21 @@ async def load(
             on_counts(counts)
 
     with progress:
-        async with calls as gateway:
+        async with asking.calls() as gateway:
+
+            async def offer(journal: Journal) -> None:
+                nonlocal profile
+                profile = await carry_out(profile, asking, gateway, journal, stop=stop, say=progress.say)
+
             run = await measure(
-                profile,
-                source,
-                gateway,
+                offer,
                 watch,
                 journal=journal,
                 late_limit_s=limits.late_limit_s,
                 rejected=rejected,
                 stats=stats,
                 on_counts=show,
+                stop=stop,
             )
             endings = await ask_endings(
                 gateway,
@@ -133,7 +150,7 @@ async def load(
                 + (ENDINGS_WITHIN_S if run.ended is Ended.ALL_LANDED else ENDINGS_AFTER_LATE_LIMIT_S),
                 clock=time.monotonic,
             )
-    return Loaded(run, endings)
+    return Loaded(profile, run, endings)
 
 
 def report_of(command: str, loaded: Loaded, profile: Profile, *, deployment: Deployment, limits: Limits) -> Report:

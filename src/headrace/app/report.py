@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Final, assert_never
 
 from headrace.app.chain_watch import TaskSeen
+from headrace.app.chain_watch.pace import block_time_s
 from headrace.app.load.endings import SaidEnding
 from headrace.app.load.journal import Accepted, Entry, Refused, Unanswered
 from headrace.app.load.measure import LoadRun
@@ -43,7 +44,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """What the load ran against, as far as the caller knows it."""
+    """What the load ran against, as far as the caller knows it. A block time it does not know is what was seen."""
 
     block_time_s: float | None = None
     gas_limit: int | None = None
@@ -79,7 +80,7 @@ def build_report(
     report: Report = {
         "version": VERSION,
         "command": command,
-        "profile": _profile_facts(profile, deployment, limits),
+        "profile": _profile_facts(profile, deployment, limits, block_time_s(run.record)),
         "offered": run.journal.offered,
         "accepted": len(accepted),
         "refused": sum(isinstance(entry.answer, Refused) for entry in entries),
@@ -158,12 +159,14 @@ def _judge(
     return LandedAs.NEVER
 
 
-def _profile_facts(profile: Profile, deployment: Deployment, limits: Limits) -> ProfileFacts:
+def _profile_facts(
+    profile: Profile, deployment: Deployment, limits: Limits, block_time_seen_s: float | None
+) -> ProfileFacts:
     return {
         "rate_per_s": profile.rate_per_s if isinstance(profile, OpenLoop) else None,
         "seconds": profile.seconds,
         "users": None if isinstance(profile, OpenLoop) else profile.users,
-        "block_time_s": deployment.block_time_s,
+        "block_time_s": block_time_seen_s if deployment.block_time_s is None else deployment.block_time_s,
         "gas_limit": deployment.gas_limit,
         "fork": deployment.fork,
         "recording": deployment.recording,

@@ -25,6 +25,7 @@ from headrace.core.ports import Clock
 from headrace.core.words import Address, Block, ChainId
 from headrace.engine.intake import Intake
 from headrace.operators.aggregator import Aggregator
+from headrace.operators.beat import Beat
 from headrace.operators.desk import Desk, Terms
 from headrace.operators.http_client import HttpOperator
 from headrace.operators.policies import Policies
@@ -54,6 +55,13 @@ class TasksPart:
     def hindrances(self) -> Sequence[str]:
         """Why requests cannot be answered now, for people."""
         return [h for h in (self._registry.hindrance, self._aggregator.hindrance) if h is not None]
+
+    def held(self) -> Mapping[str, int]:
+        """Questions to operators that are in memory."""
+        return {"slots": self._aggregator.slots_in_use, "deadlines": self._aggregator.deadlines_waiting}
+
+    def kept(self) -> Mapping[str, int]:
+        return {"answers without a quorum": self._aggregator.remembered}
 
     def open_desk(
         self,
@@ -97,6 +105,7 @@ async def open_tasks(
     endpoints = {_address(e.address): e.url for e in settings.operators.endpoints}
     found = await _read_chain(settings, node, signers, policies, endpoints)
     chain = ChainId(settings.chain.chain_id)
+    beat = Beat()
     clients: Mapping[Address, HttpOperator] = {
         # For every endpoint, also of those that may be registered later.
         address: await stack.enter_async_context(
@@ -105,6 +114,7 @@ async def open_tasks(
                 chain=chain,
                 task_manager=found.contracts.task_manager,
                 timeout_s=settings.operators.request_timeout_s,
+                beat=beat,
             )
         )
         for address, url in endpoints.items()

@@ -139,6 +139,8 @@ class ByHand:
             )
         except NonceUsed as used:  # a gap was filled meanwhile
             raise FixTheRequest(str(used)) from used
+        finally:
+            self._lane.ledger_changed()
 
     async def _why_not_under_way(self, nonce: Nonce) -> str:
         found = await self._store.transaction_at(chain=self._lane.chain, lane=self._lane.address, nonce=nonce)

@@ -38,12 +38,21 @@ class Inquiry:
 
     async def reread(self, trip: Trip) -> tuple[Fact, ...]:
         assert isinstance(trip.transaction, Mined)
-        winner = trip.transaction.winner
+        mined = trip.transaction
+        if trip.receipt is not None and trip.receipt.block_hash == mined.block_hash:
+            # A block's hash speaks for its receipts: while the block is canonical, the one that we have holds.
+            block = await self._node.block(mined.block)
+            if block is not None and block.hash == mined.block_hash:
+                return (transactions.ReceiptReread(mined.winner, mined.block_hash),)
+        return await self._reread_receipt(trip, mined)
+
+    async def _reread_receipt(self, trip: Trip, mined: Mined) -> tuple[Fact, ...]:
+        winner = mined.winner
         receipt = await self._node.receipt(winner)
         if receipt is None:
-            return await self._uncled(trip.transaction)
+            return await self._uncled(mined)
         trip.receipt = receipt
-        if receipt.block_hash != trip.transaction.block_hash:
+        if receipt.block_hash != mined.block_hash:
             return (included(receipt),)
         # A node may still tell receipts of a branch that it has left, or another node answers this time.
         block = await self._node.block(receipt.block)

@@ -37,6 +37,11 @@ class Intake:
         self._per_commit_max, self._backlog_max = per_commit_max, backlog_max
         self._waiting: asyncio.Queue[Admission] = asyncio.Queue(waiting_max)
 
+    @property
+    def waiting(self) -> int:
+        """Operations that are not saved yet."""
+        return self._waiting.qsize()
+
     def check_room(self) -> None:
         """Raises TryLater when the backlog is at its bound."""
         if self._backlog() >= self._backlog_max:

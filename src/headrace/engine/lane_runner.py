@@ -74,6 +74,7 @@ class LaneRunner:
         self._trips = Trips()
         self.refusals = Refusals(clock=clock)
         self._head: Block | None = None
+        self._next: Nonce | None = None  # as the ledger would say; None: it is to be asked
         self._gaps = Gaps(chain=chain, store=store, node=node, signer=signer, clock=clock, policy=policy)
         self._carrier = Carrier(
             chain=chain,
@@ -131,6 +132,11 @@ class LaneRunner:
     def unsettled(self) -> int:
         return len(self._trips)
 
+    def held(self) -> Mapping[str, int]:
+        """What is in memory for transactions that are not final."""
+        trips = self._trips
+        return {"transactions": len(trips), "attempts": trips.attempts(), "operations": trips.carried()}
+
     def watches(self) -> bool:
         """Whether a block could hold something of ours that we have not seen in one."""
         return self._trips.watched()
@@ -165,7 +171,7 @@ class LaneRunner:
     async def seal_and_send(self, *, workload: Workload, form: str, batch: Batch, call: Call, fees: Fees) -> Trip:
         """Batch, nonce and signed bytes in one commit; then the node sees them."""
         now = self._clock.now()
-        nonce = await self._store.next_nonce(chain=self.chain, lane=self.address)
+        nonce = await self._next_nonce()
         attempt = self._signer.sign(
             chain=self.chain, nonce=nonce, to=call.to, data=call.data, gas_limit=batch.gas_limit, fees=fees
         )
@@ -177,6 +183,7 @@ class LaneRunner:
             now=now,
             policy=self._policy,
         )
+        self._next = None
         await self._store.seal(
             transaction,
             chain=self.chain,
@@ -185,14 +192,25 @@ class LaneRunner:
             form=form,
             operations=[o.id for o in batch.operations],
         )
+        self._next = Nonce(nonce + 1)
         trip = Trip(transaction, workload, form, batch.operations, call.to)
         self._trips[nonce] = trip
         self._carrier.tell(trip, "batched")
         await self._carrier.follow(trip, [transactions.Send(attempt)])
         return trip
 
+    async def _next_nonce(self) -> Nonce:
+        if self._next is None:
+            self._next = await self._store.next_nonce(chain=self.chain, lane=self.address)
+        return self._next
+
+    def ledger_changed(self) -> None:
+        """By somebody else than us: the next nonce is asked for again."""
+        self._next = None
+
     async def resume(self, voyages: Sequence[tuple[Voyage, Workload]]) -> None:
         """After a start: everything that is not settled, and its orders once more. Raises NodeTrouble."""
+        self.ledger_changed()
         block = await self._node.head() if voyages else None
         for voyage, workload in voyages:
             called = self._signer.call_of(transactions.signed(voyage.transaction).attempts[0]).to
@@ -287,6 +305,7 @@ class LaneRunner:
             latest, pending, first=late[0], trips=self._trips, fees=self.fees(block), head=block.number
         )
         if filler is not None:
+            self.ledger_changed()
             self._trips[filler.nonce] = filler
             await self._carrier.follow(filler, [transactions.Send(filler.in_flight.attempts[0])])
         for trip in late:

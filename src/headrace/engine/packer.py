@@ -22,9 +22,10 @@ from headrace.core.ports import (
     NotClaimed,
     Note,
     OperationStore,
+    Waiting,
     Workload,
 )
-from headrace.core.words import Block, OperationId, Outcome
+from headrace.core.words import Block, BlockNumber, OperationId, Outcome
 from headrace.engine.deadlines import misses_next_block
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.room import Room
@@ -59,6 +60,8 @@ class Packer:
         self._woken = asyncio.Event()
         self._ready = 0  # a hint: the store knows
         self._ready_since: float | None = None
+        self._full = 1  # so many ready ones fill a batch, as of the last look
+        self._came_back = False  # an operation that this flush claimed, and may be ready again
         self._backlog = 0
         self._last_flush_at = 0.0
         self._poor: str | None = None  # why nothing can be paid for now
@@ -93,11 +96,15 @@ class Packer:
 
     def noticed(self, count: int) -> None:
         """So many operations more are ready, or there is room again."""
-        if count and self._ready == 0:
+        first = self._ready == 0
+        if count and first:
             self._ready_since = self._clock.now()
+        fills = self._ready < self._full <= self._ready + count
         self._ready += count
         self._backlog += count
-        self._woken.set()
+        # Not for each operation: between the first and the one that fills a batch nothing is due any earlier.
+        if first or fills or not count:
+            self._woken.set()
 
     def backlog(self) -> int:
         """Operations that are saved and not sealed: as of the newest head or flush, and what was noticed since."""
@@ -109,31 +116,43 @@ class Packer:
 
     async def saw_head(self, block: Block) -> None:
         """Ends what can no longer land, and counts anew what is ready."""
-        now = self._clock.now()
-        overdue = await self._store.end_overdue(now=now, head=block.number, chain=self._lane.chain)
-        self._tell(overdue)
+        await self._recount(head=block.number)
         if self._poor is not None or self._room.funds_in_doubt:
             # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
             try:
                 self._poor = self._lane.priced_out(block) or await self._room.unfunded(block)
             except NodeTrouble as trouble:
                 self._failed_by(f"no node answers: {trouble}")
-        await self.recount()
+        self._woken.set()
 
     async def recount(self) -> None:
-        now = self._clock.now()
-        ready = 0
-        for workload in self._workloads:
-            ready += await self._store.count_ready(
-                chain=self._lane.chain, lane=self._lane.address, workload=workload.name, now=now
-            )
+        await self._recount(head=None)
+
+    async def _recount(self, *, head: BlockNumber | None) -> None:
+        waiting = await self._look(head)
+        if waiting.overdue and head is not None:
+            now = self._clock.now()
+            self._tell(await self._store.end_overdue(now=now, head=head, chain=self._lane.chain))
+            waiting = await self._look(head)
+        self._backlog = waiting.backlog
+        self._count(waiting.ready)
+        self._woken.set()
+
+    async def _look(self, head: BlockNumber | None) -> Waiting:
+        return await self._store.look(
+            chain=self._lane.chain,
+            lane=self._lane.address,
+            workloads=[workload.name for workload in self._workloads],
+            now=self._clock.now(),
+            head=head,
+        )
+
+    def _count(self, ready: int) -> None:
         self._ready = ready
-        self._backlog = await self._store.count_backlog(chain=self._lane.chain)
         if ready == 0:
             self._ready_since = None
         elif self._ready_since is None:
-            self._ready_since = now
-        self._woken.set()
+            self._ready_since = self._clock.now()
 
     def batch_met_block(self, *, taken: bool, sent_before_s: float) -> None:
         """The first block seen after a batch was sent did or did not take it, though it had room."""
@@ -156,10 +175,11 @@ class Packer:
             self._woken.clear()
             now = self._clock.now()
             due = None
+            self._full = self._room.full()
             if not self.drained and self._lane.free_transactions() > 0 and self._room.free_gas() > 0:
                 due = flush_at(
                     waiting_since=self._ready_since if self._ready else None,
-                    full=self._ready >= self._room.full(),
+                    full=self._ready >= self._full,
                     last_flush_at=self._last_flush_at,
                     now=now,
                     blocks=self._blocks,
@@ -183,7 +203,9 @@ class Packer:
     async def _flush(self) -> None:
         if self.drained:
             return
-        started = self._last_flush_at = self._clock.now()
+        # What is not taken now waits from now on: with the moment of those that are, the next flush would be due at
+        # once, and would go on like that with the few that came during each.
+        started = self._last_flush_at = self._ready_since = self._clock.now()
         head = self._lane.head
         assert head is not None
         try:
@@ -218,14 +240,16 @@ class Packer:
 
     async def _flush_workload(self, workload: Workload, head: Block) -> bool:
         """Whether anything left the queue by it."""
+        most, before = self._room.claim_most(workload), self._ready
         claimed = await self._store.claim_ready(
             chain=self._lane.chain,
             lane=self._lane.address,
             workload=workload.name,
-            most=self._room.claim_most(workload),
+            most=most,
             now=self._clock.now(),
         )
         open_claims = {operation.id for operation in claimed}
+        self._came_back = False
         try:
             sound = await self._weed_out(workload, claimed, open_claims)
             for form in (f for f in workload.forms if any(o.form == f for o in sound)):
@@ -235,7 +259,14 @@ class Packer:
         finally:
             if open_claims:
                 await self._store.release(open_claims)
-        await self.recount()
+        if open_claims or self._came_back:
+            await self.recount()
+        else:
+            # All that was claimed has left the queue, which need not be read again to know what is in it.
+            came_meanwhile = max(self._ready - before, 0)
+            emptied = len(claimed) < most and len(self._workloads) == 1
+            self._backlog = max(self._backlog - len(claimed), 0)
+            self._count(came_meanwhile if emptied else max(self._ready - len(claimed), 0))
         return len(open_claims) < len(claimed)
 
     async def _send_batches(
@@ -338,6 +369,7 @@ class Packer:
             now=now,
             notes=[Note(subject=r.operation, text=_told(r, now=now)) for r in sifted.returns],
         )
+        self._came_back = self._came_back or bool(sifted.returns)
         judged: list[Ending | Return] = [*sifted.endings, *sifted.returns]
         open_claims.difference_update(j.operation for j in judged)
         self._tell(written)

@@ -74,6 +74,13 @@ class Trips(dict[Nonce, Trip]):
         undecided = [trip.in_flight for trip in self.undecided()]
         return sum(t.gas_asked * t.attempts[-1].fees.max_fee_wei for t in undecided)
 
+    def carried(self) -> int:
+        """Operations in all of them."""
+        return sum(len(trip.operations) for trip in self.values())
+
+    def attempts(self) -> int:
+        return sum(len(trip.in_flight.attempts) for trip in self.values())
+
     def mined_from(self) -> BlockNumber | None:
         """The lowest block that has one of them."""
         return min((trip.mined.block for trip in self.values() if trip.mined is not None), default=None)

@@ -54,6 +54,11 @@ class Watcher:
             return None
         return f"no new block for {silent_s:.0f} s, where one came every {interval:.1f} s"
 
+    @property
+    def blocks_kept(self) -> int:
+        """Whose hashes are in memory: at most BLOCKS_KEPT."""
+        return len(self._canonical)
+
     async def run(self) -> None:
         async for head in self._heads:
             try:

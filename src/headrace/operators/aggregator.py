@@ -2,13 +2,15 @@
 
 Owns      the slots: one for each task that is being asked about, and everything that belongs to it.
 Promises  a certificate's aggregate was verified; when the answer is there, or the deadline, or the caller is gone,
-          nothing of the slot is left: no timer, no question, no task of the loop.
-Leaves    building the task and keeping the answer to the desk, counting to `operators.tally`.
+          nothing of the slot is left: no deadline, no question, no task of the loop.
+Leaves    building the task and keeping the answer to the desk, counting to `operators.tally`, time to
+          `operators.deadlines`.
 """
 
 import asyncio
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, Final, assert_never
 
 from eth_abi.exceptions import DecodingError
@@ -22,6 +24,7 @@ from headrace.core.words import Address, ChainId
 from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
 from headrace.operators.certificate import Certificate, NoQuorum, OperatorError, Refusal
 from headrace.operators.checker import Checker
+from headrace.operators.deadlines import Deadlines
 from headrace.operators.evaluate import TRUE
 from headrace.operators.keyring import Quorum
 from headrace.operators.membership import Member, Membership
@@ -55,6 +58,7 @@ class Aggregator:
         self._scheme = scheme
         self._membership = Membership(members, scheme)
         self._checker = Checker()
+        self._deadlines = Deadlines(clock)
         self._remembered: OrderedDict[tuple[bytes, Address], bytes] = OrderedDict()
         self._offences: Counter[tuple[Address, str]] = Counter()
 
@@ -68,6 +72,15 @@ class Aggregator:
     @property
     def slots_in_use(self) -> int:
         return self._slots
+
+    @property
+    def deadlines_waiting(self) -> int:
+        return len(self._deadlines)
+
+    @property
+    def remembered(self) -> int:
+        """Answers without a certificate that are in memory: at most REMEMBERED_MAX."""
+        return len(self._remembered)
 
     @property
     def members(self) -> Sequence[Member]:
@@ -135,14 +148,13 @@ class _Collection:
         self._intent_hash = task.intent.hash()
         self._responses: dict[bytes, TaskResponse | str] = {}  # as decoded, or what is wrong with it
         self._heard_at: dict[int, float] = {}
+        self._heard: list[tuple[int, asyncio.Future[Sequence[Answer]]]] = []  # and not counted yet
+        self._late = False
+        self._news: asyncio.Future[None] | None = None
 
     async def run(self, deadline: float) -> Certificate | Refusal:
-        alarm = asyncio.create_task(self._clock.sleep(max(0.0, deadline - self._clock.now())), name="deadline")
-        asks = {
-            asyncio.create_task(member.client.ask(self._question), name=f"ask operator {index}"): index
-            for index, member in self.membership.members.items()
-        }
-        late = False
+        alarm = self._shared._deadlines.at(deadline, self._is_late)
+        asks = [self._ask(index) for index in self.membership.members]
         try:
             while True:
                 match self.tally.standing():
@@ -154,22 +166,50 @@ class _Collection:
                         return self._refusal()
                     case Hopeless():
                         raise self._no_quorum("no quorum can come any more")
-                    case Open() if late:
+                    case Open() if self._late and not self._heard:
                         raise self._no_quorum("the time is over")
                     case Open():
-                        done, _ = await asyncio.wait({alarm, *asks}, return_when=asyncio.FIRST_COMPLETED)
-                        late = alarm in done
-                        for ask in list(asks):
-                            if ask in done:
-                                index = asks.pop(ask)
-                                for answer in ask.result():
-                                    self._take(index, answer)
+                        await self._until_news()
+                        heard, self._heard = self._heard, []
+                        for index, ask in heard:
+                            for answer in ask.result():
+                                self._take(index, answer)
                     case never:
                         assert_never(never)
         finally:
-            for open_task in (alarm, *asks):
-                open_task.cancel()
-            await asyncio.gather(alarm, *asks, return_exceptions=True)
+            alarm.let_go()
+            given_up = [ask for ask in asks if ask.cancel()]
+            # A question is at an end as soon as it is given up; where a task of the loop asks it, when that is.
+            if asking := [ask for ask in given_up if isinstance(ask, asyncio.Task)]:
+                await asyncio.gather(*asking, return_exceptions=True)
+
+    def _ask(self, index: int) -> "asyncio.Future[Sequence[Answer]]":
+        ask = asyncio.ensure_future(self.membership.members[index].client.ask(self._question))
+        ask.add_done_callback(partial(self._hear, index))
+        return ask
+
+    def _hear(self, index: int, ask: "asyncio.Future[Sequence[Answer]]") -> None:
+        self._heard.append((index, ask))
+        self._wake()
+
+    def _is_late(self) -> None:
+        self._late = True
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
+
+    async def _until_news(self) -> None:
+        if self._heard or self._time_is_over():
+            return
+        self._news = asyncio.get_running_loop().create_future()
+        await self._news
+        if self._time_is_over():
+            await asyncio.sleep(0)  # what came at the very deadline is heard in this turn too
+
+    def _time_is_over(self) -> bool:
+        return self._late
 
     def _take(self, index: int, answer: Answer) -> None:
         self._heard_at[index] = self._clock.now()

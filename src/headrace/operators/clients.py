@@ -6,7 +6,7 @@ Leaves    HTTP to `operators.http_client`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
@@ -15,7 +15,7 @@ from headrace.operators.operator import Operator
 
 
 class OperatorClient(Protocol):
-    async def ask(self, question: Question) -> Sequence[Answer]:
+    def ask(self, question: Question) -> Awaitable[Sequence[Answer]]:
         """Nearly always one answer. Two that differ prove that the operator says two things about one task."""
         ...
 

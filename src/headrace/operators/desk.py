@@ -1,15 +1,16 @@
 """Answers task requests: builds the task, asks the operators, and hands what follows to the engine's store.
 
-Owns      the task that is built for a request, and the evaluations under way.
+Owns      the task that is built for a request, and what an evaluation does.
 Promises  the task is stored before an operator sees it, so the same id gives the same task and the same answer;
           the answer and the operations that record it are one commit; an evaluation that was said yes to goes on
           after a crash, until the task's window closes.
-Leaves    asking and counting to the aggregator, recording to the engine.
+Leaves    asking and counting to the aggregator, recording to the engine, who waits for an evaluation to
+          `operators.under_way`.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Self
 from uuid import uuid4
@@ -43,6 +44,7 @@ from headrace.operators.evaluation import (
     refused,
     result_of,
 )
+from headrace.operators.under_way import Running, UnderWay
 from headrace.workloads.tasks.operations import Windows, recording
 from headrace.workloads.tasks.structs import Task, TaskResponse
 
@@ -90,14 +92,6 @@ class _Outcome:
         return cls(result, response)
 
 
-@dataclass(slots=True)
-class _Running:
-    """An evaluation under way. `waiting` callers; none, and nobody was told yes: it is given up."""
-
-    work: asyncio.Task[_Outcome]
-    waiting: int = 0
-
-
 class Desk:
     def __init__(
         self,
@@ -117,9 +111,8 @@ class Desk:
         self._store, self._aggregator, self._clients, self._terms = store, aggregator, clients, terms
         self._head, self._check_room, self._noticed = head, check_room, noticed
         self._clock, self._announce = clock, announce
-        self._running: dict[OperationId, _Running] = {}
+        self._running: UnderWay[_Outcome] = UnderWay(clock)
         self._beginning = 0  # their tasks are being saved; they will run
-        self._saving: set[OperationId] = set()  # their answers are
 
     # ---- What clients ask
 
@@ -165,12 +158,13 @@ class Desk:
     def running(self) -> int:
         return len(self._running)
 
+    def held(self) -> Mapping[str, int]:
+        """Evaluations in memory."""
+        return {"beginning": self._beginning, "running": len(self._running), "saving": self._running.being_saved}
+
     async def close(self) -> None:
         """Gives up all that runs; what was said yes to is resumed at the next start."""
-        tasks = [running.work for running in self._running.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._running.close()
 
     # ---- Building the task
 
@@ -250,49 +244,17 @@ class Desk:
     # ---- Asking the operators
 
     async def _wait_for(self, case: _Case, timeout_s: float) -> _Outcome:
-        running = self._start(case)
-        running.waiting += 1
-        deadline = asyncio.create_task(self._clock.sleep(timeout_s), name="deadline of a caller")
-        try:
-            await asyncio.wait({running.work, deadline}, return_when=asyncio.FIRST_COMPLETED)
-            if running.work.done() and not running.work.cancelled():
-                return running.work.result()
+        outcome = await self._running.wait(self._start(case), timeout_s, keep=case.evaluation.resume)
+        if outcome is None:
             raise TryLater(
                 f"the operators gave no quorum within {timeout_s:g} s; the task keeps its id",
                 task_id=f"0x{case.evaluation.subject.hex()}",
                 operation_id=case.evaluation.operation,
             )
-        finally:
-            deadline.cancel()
-            running.waiting -= 1
-            if running.waiting == 0 and not case.evaluation.resume:
-                self._give_up(case.evaluation.operation, running)
+        return outcome
 
-    def _start(self, case: _Case) -> _Running:
-        id = case.evaluation.operation
-        known = self._running.get(id)
-        if known is not None and not known.work.done():
-            return known
-        return self._run(id, self._evaluate(case))
-
-    def _run(self, id: OperationId, work: Coroutine[object, object, _Outcome]) -> _Running:
-        running = _Running(asyncio.create_task(work, name=f"evaluation {id}"))
-        self._running[id] = running
-        running.work.add_done_callback(lambda done: self._ended(id, running))
-        return running
-
-    def _give_up(self, operation: OperationId, running: _Running) -> None:
-        """Nobody was told yes, so its slot is free at once."""
-        # Not while its answer is being saved: the commit may be through, and then the engine must hear of it.
-        if self._running.get(operation) is running and operation not in self._saving:
-            del self._running[operation]
-            running.work.cancel()
-
-    def _ended(self, operation: OperationId, running: _Running) -> None:
-        if self._running.get(operation) is running:
-            del self._running[operation]
-        if not running.work.cancelled() and (error := running.work.exception()) is not None:
-            log.error("evaluation %s failed: %s", operation, error)
+    def _start(self, case: _Case) -> Running[_Outcome]:
+        return self._running.join(case.evaluation.operation, lambda: self._evaluate(case))
 
     def _is_given_up(self, evaluation: Evaluation) -> bool:
         open_ = evaluation.result is None and not evaluation.resume
@@ -300,7 +262,7 @@ class Desk:
 
     async def _fail(self, case: _Case, why: str) -> None:
         # In the place of an evaluation: whoever asks meanwhile gets this for an answer, and none is under way.
-        ending = self._run(case.evaluation.operation, self._end(case, Failed(why))).work
+        ending = self._running.start(case.evaluation.operation, self._end(case, Failed(why))).work
         await asyncio.wait({ending})
         if not ending.cancelled():
             ending.result()
@@ -336,16 +298,14 @@ class Desk:
         SubjectTaken."""
         id, encoded, pause_s = evaluation.operation, msgspec.msgpack.encode(result), FIRST_PAUSE_S
         while True:
-            self._saving.add(id)
             try:
-                await self._store.conclude_evaluation(id, result=encoded, operations=operations)
+                with self._running.saving(id):
+                    await self._store.conclude_evaluation(id, result=encoded, operations=operations)
                 return
             except (TryLater, NeedsOperator) as trouble:
                 if not evaluation.resume:
                     raise
                 log.warning("evaluation %s: its answer is not saved yet: %s", id, trouble)
-            finally:
-                self._saving.discard(id)
             await self._clock.sleep(pause_s)
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 

@@ -62,7 +62,7 @@ class NoAnswer(Exception):
 class Expression:
     """A compiled expression. Immutable; may be used by several threads."""
 
-    __slots__ = ("_program", "text")
+    __slots__ = ("_functions", "_program", "_variables", "text")
 
     def __init__(self, text: str) -> None:
         """Raises BadExpression."""
@@ -75,11 +75,19 @@ class Expression:
         self.text = text
         if problems := _find_problems(text, self._program):
             raise BadExpression(*problems)
+        # What it does not name is not handed to it: making CEL values of a whole task takes most of the time.
+        named = self._program.references()
+        self._variables = {name: _fields_used(name, text) for name in VARIABLES if name in named["variables"]}
+        self._functions = {name: FUNCTIONS[name] for name in FUNCTIONS if name in named["functions"]}
 
     def decide(self, view: Mapping[str, Any]) -> bool:
-        """Raises NoAnswer. `view` as `view_of` makes it. About 20 us."""
+        """Raises NoAnswer. `view` as `view_of` makes it. About 10 us."""
         try:
-            result = self._program.execute(cel.Context(dict(view), FUNCTIONS))
+            variables = {
+                name: view[name] if fields is None else {field: view[name][field] for field in fields}
+                for name, fields in self._variables.items()
+            }
+            result = self._program.execute(cel.Context(variables, self._functions))
         except Exception as error:  # whatever goes wrong in a policy is a no with this reason, never a crash
             raise NoAnswer(_first_line(error)) from None
         if not isinstance(result, bool):
@@ -129,6 +137,15 @@ def _find_problems(text: str, program: "cel.Program") -> list[str]:
     if not problems and "args" not in variables and functions.isdisjoint(_DATA_DEPENDENT):
         problems += _try_on_sample(program)
     return problems
+
+
+def _fields_used(variable: str, text: str) -> list[str] | None:
+    """Of `intent` or `task`; None: all of it, because it is also used in other ways than `variable.field`."""
+    if variable not in FIELDS:
+        return None
+    code = _LITERAL.sub('""', text)
+    fields = [field for owner, field in _FIELD.findall(code) if owner == variable]
+    return list(dict.fromkeys(fields)) if len(fields) == len(re.findall(rf"\b{variable}\b", code)) else None
 
 
 def _try_on_sample(program: "cel.Program") -> list[str]:

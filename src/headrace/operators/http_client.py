@@ -3,25 +3,28 @@
 Owns      the questions that wait for this operator, the requests under way, the connection.
 Promises  bounded waiting, bounded requests in flight, a bounded time for each; what goes wrong with a request is
           an answer to each of its questions and touches no other; a question given up is not sent any more.
-Leaves    what to do about failures to who asked.
+Leaves    when requests leave to `operators.beat`, what to do about failures to who asked.
 
-Batches form by themselves: while `in_flight_max` requests are under way, or the last one started less than
-`pace_s` ago, questions wait and go together in the next one. A question that comes alone is sent at once. The pace
-is there because a request of its own costs a task about 0.5 ms of CPU on both sides together, four times that with
-four operators, and a hundred tasks a second can spare some milliseconds of the answer better than that.
+Batches form by themselves: while `in_flight_max` requests are under way, or the last one left in this same beat,
+questions wait and go together in the next one. A question that comes alone is sent at once. The beat is there
+because a request of its own costs a task about 0.5 ms of CPU on both sides together, four times that with four
+operators, and a hundred tasks a second can spare some milliseconds of the answer better than that.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
 
 import aiohttp
 import msgspec
+from yarl import URL
 
 from headrace.core.words import Address, ChainId
 from headrace.operators.answers import Answer, Failed, Question
+from headrace.operators.beat import Beat
 from headrace.operators.wire import (
     JSON,
     MSGPACK,
@@ -41,6 +44,7 @@ _TASK_OVERHEAD: Final = 8  # bytes a task adds beside itself
 _ENVELOPE: Final = 256
 # Shorter than the 5 s after which uvicorn closes an idle connection, so that we close first.
 _IDLE_S: Final = 4.0
+_HEADERS: Final = {"Content-Type": MSGPACK}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,25 +64,31 @@ class HttpOperator:
         task_manager: Address,
         timeout_s: float = 5.0,
         in_flight_max: int = 2,
-        pace_s: float = 0.03,
+        beat: Beat | None = None,
         waiting_max: int = 4096,
         tasks_per_request_max: int = TASKS_PER_REQUEST_MAX,
     ) -> None:
+        """`beat` is for sharing with the clients of the other operators."""
         assert 0 < tasks_per_request_max <= TASKS_PER_REQUEST_MAX, tasks_per_request_max
         self.base_url = base_url.rstrip("/")
         self._chain, self._task_manager = chain, task_manager
         self._timeout_s = timeout_s
         self._in_flight_max, self._waiting_max = in_flight_max, waiting_max
         self._per_request_max = tasks_per_request_max
-        self._pace_s, self._not_before = pace_s, 0.0  # of the loop's own time
-        self._waiting: dict[int, _Waiting] = {}  # in the order of arrival
-        self._senders: set[asyncio.Task[None]] = set()
+        self._beat = beat if beat is not None else Beat()
+        self._left_in = 0  # the beat in which a request last left
+        self._departure: asyncio.Handle | None = (
+            None  # when the next one does; None: nothing waits, or all are busy
+        )
+        self._waiting: deque[_Waiting] = deque()
+        self._requests: set[asyncio.Task[None]] = set()
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),
             connector=aiohttp.TCPConnector(limit=self._in_flight_max + 1, keepalive_timeout=_IDLE_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
         )
         return self
 
@@ -89,32 +99,40 @@ class HttpOperator:
 
     async def aclose(self) -> None:
         session, self._session = self._session, None
-        for sender in list(self._senders):
-            sender.cancel()
-        await asyncio.gather(*self._senders, return_exceptions=True)
-        _answer(list(self._waiting.values()), Failed(code="closed", text="we are stopping", retryable=True))
+        if self._departure is not None:
+            self._departure.cancel()
+        requests = list(self._requests)
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
+        _answer(self._waiting, Failed(code="closed", text="we are stopping", retryable=True))
         self._waiting.clear()
         if session is not None:
             await session.close()
 
-    async def ask(self, question: Question) -> Sequence[Answer]:
+    def ask(self, question: Question) -> "asyncio.Future[Sequence[Answer]]":
+        """Cancelled, the question is given up."""
+        answers: asyncio.Future[Sequence[Answer]] = asyncio.get_running_loop().create_future()
+        failure = self._cannot_ask(question)
+        if failure is not None:
+            answers.set_result((failure,))
+            return answers
+        self._waiting.append(_Waiting(question, answers))
+        if self._departure is None:
+            self._plan()
+        return answers
+
+    def _cannot_ask(self, question: Question) -> Failed | None:
         if self._session is None:
-            return (Failed(code="closed", text="no connection is open", retryable=True),)
+            return Failed(code="closed", text="no connection is open", retryable=True)
         if len(self._waiting) >= self._waiting_max:
-            return (
-                Failed(code="busy", text=f"{len(self._waiting)} tasks wait for this operator", retryable=True),
-            )
+            self._forget_given_up()
+            if len(self._waiting) >= self._waiting_max:
+                text = f"{len(self._waiting)} tasks wait for this operator"
+                return Failed(code="busy", text=text, retryable=True)
         if len(question.encoded) > REQUEST_BYTES_MAX - _ENVELOPE - _TASK_OVERHEAD:
-            return (Failed(code="task_too_large", text=f"{len(question.encoded)} bytes", retryable=False),)
-        waiting = _Waiting(question, asyncio.get_running_loop().create_future())
-        self._waiting[id(waiting)] = waiting
-        if len(self._senders) < self._in_flight_max:
-            sender = asyncio.create_task(self._send_while_waiting(), name=f"ask {self.base_url}")
-            self._senders.add(sender)
-        try:
-            return await waiting.answers
-        finally:
-            self._waiting.pop(id(waiting), None)
+            return Failed(code="task_too_large", text=f"{len(question.encoded)} bytes", retryable=False)
+        return None
 
     async def identity(self) -> dict[str, Any]:
         """What `GET /v1/identity` says. Raises aiohttp.ClientError, TimeoutError or ValueError."""
@@ -129,39 +147,61 @@ class HttpOperator:
     @property
     def waiting(self) -> int:
         """Questions that are not sent yet."""
+        self._forget_given_up()
         return len(self._waiting)
 
-    async def _send_while_waiting(self) -> None:
-        sender = asyncio.current_task()
-        assert sender is not None
+    def _forget_given_up(self) -> None:
+        self._waiting = deque(waiting for waiting in self._waiting if not waiting.answers.done())
+
+    # ---- When requests leave
+
+    def _plan(self) -> None:
+        """The next departure, if something waits and a request may be under way more."""
+        self._departure = None
+        if not self._waiting or self._session is None or len(self._requests) >= self._in_flight_max:
+            return
+        loop = asyncio.get_running_loop()
+        if self._beat.now(loop.time()) != self._left_in or len(self._waiting) >= self._per_request_max:
+            # Not at once: others may be asked in this very turn of the loop.
+            self._departure = loop.call_soon(self._depart)
+        else:
+            self._departure = loop.call_at(self._beat.ends, self._beat_is_over)
+
+    def _beat_is_over(self) -> None:
+        self._beat.after(self._left_in, asyncio.get_running_loop().time())
+        self._depart()
+
+    def _depart(self) -> None:
+        batch = self._take_batch()
+        if batch:
+            self._left_in = self._beat.now(asyncio.get_running_loop().time())
+            self._beat.left(len(batch))
+            self._requests.add(asyncio.create_task(self._request(batch), name=f"ask {self.base_url}"))
+        self._plan()
+
+    async def _request(self, batch: Sequence[_Waiting]) -> None:
+        request = asyncio.current_task()
+        assert request is not None
+        failure = Failed(code="given_up", text="the request was given up", retryable=True)
         try:
-            while self._waiting:
-                pause_s = self._not_before - asyncio.get_running_loop().time()
-                if pause_s > 0 and len(self._waiting) < self._per_request_max:
-                    await asyncio.sleep(pause_s)
-                    continue  # others may have taken what was waiting, or given it up
-                batch = self._take_batch()
-                failure = Failed(code="given_up", text="the request was given up", retryable=True)
-                try:
-                    failure = await self._send(batch)
-                finally:  # also when this sender is cancelled: nobody waits for ever
-                    _answer(batch, failure)
-        finally:
-            # Here and not in a done callback, which runs a moment later: a question that came in that moment
-            # would count on a sender that has stopped looking.
-            self._senders.discard(sender)
+            failure = await self._send(batch)
+        finally:  # also when it is cancelled: nobody waits for ever
+            _answer(batch, failure)
+            self._requests.discard(request)
+            if self._departure is None:
+                self._plan()
 
     def _take_batch(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         room = REQUEST_BYTES_MAX - _ENVELOPE
-        for waiting in self._waiting.values():
-            room -= len(waiting.question.encoded) + _TASK_OVERHEAD
-            if len(batch) == self._per_request_max or (batch and room < 0):
-                break
-            batch.append(waiting)
-        for waiting in batch:
-            del self._waiting[id(waiting)]
-        self._not_before = asyncio.get_running_loop().time() + self._pace_s
+        while self._waiting and len(batch) < self._per_request_max:
+            waiting = self._waiting[0]
+            if not waiting.answers.done():  # else it was given up
+                room -= len(waiting.question.encoded) + _TASK_OVERHEAD
+                if batch and room < 0:
+                    break
+                batch.append(waiting)
+            self._waiting.popleft()
         return batch
 
     async def _send(self, batch: Sequence[_Waiting]) -> Failed:
@@ -198,15 +238,15 @@ class HttpOperator:
 
     async def _post(self, body: bytes) -> tuple[int, bytes | None]:
         assert self._session is not None
-        url = f"{self.base_url}/v1/evaluate"
-        async with self._session.post(url, data=body, headers={"Content-Type": MSGPACK}) as reply:
+        url = URL(f"{self.base_url}/v1/evaluate")
+        async with self._session.post(url, data=body, headers=_HEADERS) as reply:
             return reply.status, await _read_bounded(reply)
 
     def __repr__(self) -> str:
         return f"HttpOperator({self.base_url})"
 
 
-def _answer(batch: Sequence[_Waiting], answer: Answer) -> None:
+def _answer(batch: Iterable[_Waiting], answer: Answer) -> None:
     for waiting in batch:
         if not waiting.answers.done():
             waiting.answers.set_result((answer,))

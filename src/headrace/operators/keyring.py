@@ -6,13 +6,17 @@ Promises  one verification where all is well; with b bad ones among n about 2 * 
 Leaves    whose stake counts to `operators.tally`, threads to `operators.checker`.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from functools import lru_cache
+from typing import Any, Final, Generic, TypeVar
 
 from headrace.attest.scheme import Scheme
 
 Key = TypeVar("Key")
+
+# Sets of signers whose aggregate key is kept. Nearly always the same few sign.
+SIGNER_SETS_MAX: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +34,11 @@ class KeyRing(Generic[Key]):
         """Raises ValueError for bytes that are no public key of this scheme."""
         self.scheme = scheme
         self._keys = {index: scheme.parse_public_key(wire) for index, wire in keys.items()}
+        # The sum is asked for in the checker's thread, under the cache's own lock.
+        self._sum_of = lru_cache(SIGNER_SETS_MAX)(self._add_up)
 
     def check(self, digest: bytes, signatures: Mapping[int, bytes]) -> Checked:
-        """All signatures on one digest. Blocking CPU work: about 1.7 ms where all is well."""
+        """All signatures on one digest. Blocking CPU work: about 1 ms where all is well."""
         assert signatures, "nothing to check"
         claim = self.claim(digest, signatures)
         if claim is not None and self.scheme.verify(*claim):
@@ -49,9 +55,9 @@ class KeyRing(Generic[Key]):
             aggregate = self.scheme.aggregate_signatures(signatures.values())
         except ValueError:
             return None
-        return self._key_of(signatures), digest, aggregate
+        return self._sum_of(frozenset(signatures)), digest, aggregate
 
-    def _key_of(self, indexes: Iterable[int]) -> Key:
+    def _add_up(self, indexes: frozenset[int]) -> Key:
         return self.scheme.aggregate_keys(self._keys[index] for index in indexes)
 
     def _well_formed(self, signature: bytes) -> bool:

@@ -10,13 +10,14 @@ Statements are per distinct ending or return, not per operation: a batch that la
 
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Final
 
 from headrace.core.operation import Ending, Return
 from headrace.core.ports import Note
 from headrace.core.words import OperationId, Outcome
 from headrace.store.queries import load_queries
+from headrace.store.row_sets import execute_rows
 from headrace.store.rows import changed_ids, ending_from, id_list, revert_values
 
 _SQL: Final = load_queries("endings")
@@ -30,12 +31,13 @@ def write_fates(
     *,
     now: float,
     batch: str | None = None,
+    heard: Collection[OperationId] = (),
 ) -> list[Ending]:
     """Ends some, returns others, and moves their followers. Answers with every ending it wrote.
-    With `batch` it returns only what still rides there."""
+    With `batch` it returns only what still rides there. Followers of those in `heard` know of their effect."""
     written = _end_unless_done(db, endings, now=now)
     returned = _return_unless_done(db, returns, batch=batch)
-    landed = [ending.operation for ending in written if ending.outcome in _WITH_EFFECT]
+    landed = [e.operation for e in written if e.outcome in _WITH_EFFECT and e.operation not in heard]
     hopeless = [ending.operation for ending in written if ending.outcome not in _WITH_EFFECT]
     if landed:
         promote_followers(db, id_list(landed))
@@ -83,9 +85,7 @@ def leave_out_repeated(db: sqlite3.Connection, notes: Sequence[Note], returns: S
 
 
 def add_notes(db: sqlite3.Connection, notes: Iterable[Note], *, at: float) -> None:
-    values = [{"at": at, "subject": note.subject, "text": note.text} for note in notes]
-    if values:
-        db.executemany(_SQL["add_note"], values)
+    execute_rows(db, _SQL["add_notes"], [(at, note.subject, note.text) for note in notes])
 
 
 def _end_unless_done(db: sqlite3.Connection, endings: Sequence[Ending], *, now: float) -> list[Ending]:

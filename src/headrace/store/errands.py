@@ -10,19 +10,22 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from headrace.core.errors import TryLater
 
-Result = TypeVar("Result")
+# Of an errand whose work is done for it alone.
+ALONE: Final = object()
 
 
 @dataclass(slots=True, eq=False)
 class Errand:
-    """A function for the thread, and how it went: a result or an error, once it is decided."""
+    """A function for the thread, and how it went: a result or an error, once it is decided. With an `item` the
+    function is for many items at once."""
 
     work: Callable[..., Any]
     future: asyncio.Future[Any]
+    item: Any = ALONE
     result: Any = None
     error: BaseException | None = None
     decided: bool = False
@@ -58,16 +61,16 @@ class ErrandThread:
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
-    async def run(self, work: Callable[..., Result], *, refusable: bool) -> Result:
+    async def run(self, work: Callable[..., Any], *, refusable: bool, item: Any = ALONE) -> Any:
         """Raises TryLater if the queue is closing, or full and the work `refusable` (somebody outside asks for it:
         what the gateway's own loops ask for is bounded by their number). Else whatever `work` raises."""
-        future: asyncio.Future[Result] = self._loop.create_future()
+        future: asyncio.Future[Any] = self._loop.create_future()
         with self._changed:
             if self._closing:
                 raise TryLater(f"the {self._name} is closing")
             if refusable and len(self._waiting) >= self._errands_waiting_max:
                 raise TryLater(f"the {self._name} has {len(self._waiting)} errands waiting, which is its limit")
-            self._waiting.append(Errand(work, future))
+            self._waiting.append(Errand(work, future, item))
             self._changed.notify()
         return await future
 

@@ -15,7 +15,7 @@ from headrace.core.settlement import Claiming, Lock, SettlementState
 from headrace.store.job_reading import JobReading
 from headrace.store.job_rows import job_from, job_values, settlement_values, step_values
 from headrace.store.machinery import Machinery
-from headrace.store.operations import add_each
+from headrace.store.adding import add_all
 from headrace.store.queries import load_queries
 
 _SQL: Final = load_queries("jobs")
@@ -120,7 +120,7 @@ def _begin(db: sqlite3.Connection, change: SettlementChange, operation: Operatio
     db.execute("SAVEPOINT settling")
     added = None
     if _change(db, change, now=now):
-        (added,) = add_each(db, [operation], now=now)
+        (added,) = add_all(db, [operation], now=now, answered=True)
         if added not in _HERE:
             db.execute("ROLLBACK TO settling")
     db.execute("RELEASE settling")

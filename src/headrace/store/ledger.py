@@ -16,7 +16,7 @@ from headrace.core.transaction import InFlight, Mined, Settled, Transaction, Voi
 from headrace.core.words import Address, ChainId, Nonce, OperationId, Purpose
 from headrace.store.endings import hold_followers, promote_followers, write_fates
 from headrace.store.queries import load_queries
-from headrace.store.rows import changed_ids, id_list, ids_from
+from headrace.store.rows import Values, changed_ids, id_list, ids_from
 from headrace.store.voyage_rows import (
     STATE_NAMES,
     attempt_values,
@@ -78,6 +78,8 @@ def record(
     without_effect: Collection[OperationId],
 ) -> None:
     assert not isinstance(transaction, Settled | Void), "what is final is settled together with its operations"
+    if _recorded_quickly(db, transaction, chain=chain, lane=lane, without_effect=without_effect):
+        return
     saved = _find(db, transaction, chain=chain, lane=lane)
     assert saved["state"] not in _FINAL, f"nonce {signed(transaction).nonce} is final: {saved['state']}"
     mined = mined_of(transaction)
@@ -98,8 +100,14 @@ def settle(
     returns: Sequence[Return],
     now: float,
 ) -> list[Ending]:
-    saved = _find(db, transaction, chain=chain, lane=lane)
     mined = mined_of(transaction)
+    quickly = _settled_quickly(db, transaction, chain=chain, lane=lane, now=now)
+    if quickly is not None:
+        heard = set(ids_from(quickly["members"])) - set(ids_from(quickly["without_effect"]))
+        written = write_fates(db, endings, returns, now=now, batch=quickly["batch_id"], heard=heard)
+        _refuse_orphans(db, quickly, endings, returns)
+        return written
+    saved = _find(db, transaction, chain=chain, lane=lane)
     if saved["state"] in _FINAL:
         same = saved["state"] == STATE_NAMES[type(transaction)] and not _changes_the_chain(saved, mined)
         assert same, f"nonce {signed(transaction).nonce} is final already, and otherwise: {saved['state']}"
@@ -109,6 +117,58 @@ def settle(
     written = write_fates(db, endings, returns, now=now, batch=saved["batch_id"])
     _refuse_orphans(db, saved, endings, returns)
     return written
+
+
+def _recorded_quickly(
+    db: sqlite3.Connection,
+    transaction: Transaction,
+    *,
+    chain: ChainId,
+    lane: Address,
+    without_effect: Collection[OperationId],
+) -> bool:
+    """In one statement, where nothing of it was mined before and no attempt is new: as it is sent, as it is mined."""
+    mined = mined_of(transaction)
+    idle = mined is not None and _does_nothing(mined)
+    values = {
+        **_identity(transaction, chain=chain, lane=lane),
+        **state_values(transaction),
+        "idle": idle,
+        "without_effect": "[]" if mined is None or idle else _sorted_list(without_effect),
+    }
+    row = db.execute(_SQL["record_if_not_mined_before"], values).fetchone()
+    if row is None:
+        return False
+    if mined is not None and row["awaited"]:
+        promote_followers(db, row["members"])
+    return True
+
+
+def _settled_quickly(
+    db: sqlite3.Connection, transaction: Settled | Void, *, chain: ChainId, lane: Address, now: float
+) -> sqlite3.Row | None:
+    """In one statement, where it was mined before as it is final now."""
+    if isinstance(transaction, Void):
+        return None
+    values = {
+        **_identity(transaction, chain=chain, lane=lane),
+        **state_values(transaction),
+        "final_at": now,
+    }
+    row: sqlite3.Row | None = db.execute(_SQL["settle_if_mined_so_before"], values).fetchone()
+    return row
+
+
+def _identity(transaction: Transaction, *, chain: ChainId, lane: Address) -> Values:
+    """What a saved row must agree with."""
+    attempts = signed(transaction).attempts
+    return {
+        "chain": chain,
+        "lane": lane,
+        **sealed_values(transaction),
+        "attempts": len(attempts),
+        "newest": attempts[-1].hash,
+    }
 
 
 def _find(db: sqlite3.Connection, transaction: Transaction, *, chain: ChainId, lane: Address) -> sqlite3.Row:
@@ -173,11 +233,20 @@ def _idle(saved: sqlite3.Row, mined: Mined | None, without_effect: Collection[Op
     """Members whose effect the chain does not show though their transaction is mined, as a JSON list."""
     if mined is None:
         return "[]"
-    winner = next(a for a in mined.in_flight.attempts if a.hash == mined.winner)
-    if not mined.ok or winner.purpose is Purpose.NO_OP:
+    if _does_nothing(mined):
         members: str = saved["members"]
-        return members  # a reverted or an empty transaction did nothing, whatever we were told
-    return json.dumps(sorted(set(without_effect)))
+        return members
+    return _sorted_list(without_effect)
+
+
+def _does_nothing(mined: Mined) -> bool:
+    """A reverted or an empty transaction, whatever we were told."""
+    winner = next(a for a in mined.in_flight.attempts if a.hash == mined.winner)
+    return not mined.ok or winner.purpose is Purpose.NO_OP
+
+
+def _sorted_list(ids: Collection[OperationId]) -> str:
+    return json.dumps(sorted(set(ids)))
 
 
 def _refuse_orphans(

@@ -2,6 +2,7 @@
 
 from headrace.core.ports import Clock
 from headrace.store.reader import ReadThread
+from headrace.store.resting import Resting
 from headrace.store.writer import Writer
 
 
@@ -10,3 +11,4 @@ class Machinery:
         self._writer = writer
         self._reader = reader
         self._clock = clock
+        self._resting = Resting()

@@ -30,7 +30,8 @@ class ReadThread:
 
     async def run(self, work: Callable[[sqlite3.Connection], Result], *, refusable: bool = False) -> Result:
         """Its result, all of it from one moment. Raises TryLater, NeedsOperator, or what `work` raises."""
-        return await self._errands.run(work, refusable=refusable)
+        result: Result = await self._errands.run(work, refusable=refusable)
+        return result
 
     async def close(self) -> None:
         await self._errands.close()

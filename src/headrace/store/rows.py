@@ -16,26 +16,6 @@ def id_list(ids: Iterable[str]) -> str:
     return json.dumps(list(ids))
 
 
-def operation_values(operation: Operation) -> Values:
-    return {
-        "id": operation.id,
-        "content": operation.content,
-        "workload": operation.workload,
-        "kind": operation.kind,
-        "form": operation.form,
-        "chain": operation.chain,
-        "subject": operation.subject,
-        "payload": operation.payload,
-        "received_at": operation.received_at,
-        "after": operation.after,
-        "wait_until": operation.wait_until,
-        "deadline": operation.deadline,
-        "deadline_block": operation.deadline_block,
-        "retries": operation.retries,
-        "sender": operation.sender,
-    }
-
-
 def operation_from(row: sqlite3.Row) -> Operation:
     after, block, sender = row["after"], row["deadline_block"], row["sender"]
     return Operation(

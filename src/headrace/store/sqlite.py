@@ -12,6 +12,7 @@ from typing import Final
 
 from headrace.core.errors import NeedsOperator
 from headrace.core.ports import Clock
+from headrace.store.checkpoints import Checkpoints
 from headrace.store.claim_runs import SqliteClaimRuns
 from headrace.store.connection import connect, file_trouble
 from headrace.store.evaluations import EvaluationReading, SqliteEvaluations
@@ -55,15 +56,14 @@ async def open_store(
     writable."""
     _make_folder(path)
     with hold_lock(path):
-        writer = Writer(
-            await asyncio.to_thread(_open_for_writing, path, clock.now()),
-            path,
-            errands_waiting_max=errands_waiting_max,
-        )
+        db = await asyncio.to_thread(_open_for_writing, path, clock.now())
+        checkpoints = Checkpoints(db, path)
+        writer = Writer(db, path, errands_waiting_max=errands_waiting_max, committed=checkpoints.committed)
         try:
             async with _reading(path) as reader:
                 yield SqliteStore(writer, reader, clock)
         finally:
+            checkpoints.close()
             await writer.close()
 
 

@@ -81,6 +81,7 @@ class SqliteTransactions(Machinery):
             add_notes(db, notes, at=now)
             return written
 
+        self._resting.returned(returns)
         return await self._writer.run(settle)
 
     async def unsettled(self, *, chain: ChainId, lane: Address) -> Sequence[Voyage]:

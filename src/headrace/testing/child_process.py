@@ -21,17 +21,25 @@ _GRACE_S: Final = 5.0
 
 @contextlib.asynccontextmanager
 async def start_child(
-    command: Sequence[str], *, env: Mapping[str, str] | None = None, read_max: int = 1 << 16
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    read_max: int = 1 << 16,
+    talks: bool = False,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """Runs `command` with stdout and stderr in one pipe. Ends it with SIGTERM, and SIGKILL after 5 s.
+
+    `talks`: with a pipe for each of stdin, stdout and stderr, and out of reach of the terminal's Ctrl-C: what that
+    means to the child is for the caller to say.
 
     Start it from a thread that lives as long as the child should (the main thread's loop, usually).
     Raises OSError if it cannot be started."""
     process = await asyncio.create_subprocess_exec(
         *command,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if talks else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+        stderr=asyncio.subprocess.PIPE if talks else asyncio.subprocess.STDOUT,
+        start_new_session=talks,
         env=env,
         limit=read_max,
         preexec_fn=_die_with(os.getpid()),

@@ -107,7 +107,7 @@ class World:
 
 @dataclass(slots=True, kw_only=True)
 class Frame:
-    """One call as the called contract sees it."""
+    """One call as the called contract sees it. `proven`: signatures that were checked in this transaction."""
 
     world: World
     contracts: dict[Address, FakeContract]
@@ -116,6 +116,7 @@ class Frame:
     this: Address
     gas_left: int
     logs: list[Log] = field(default_factory=list)
+    proven: set[bytes] = field(default_factory=set)
 
     def burn(self, gas: int) -> None:
         if gas > self.gas_left:
@@ -148,6 +149,7 @@ class Frame:
             sender=self.this,
             this=to,
             gas_left=given,
+            proven=self.proven,
         )
         ok, result = inner.run(data)
         self.gas_left -= given - inner.gas_left

@@ -95,3 +95,13 @@ def test_all_of_them_run_and_one_that_does_not_hold_stops_no_other(checkout: Pat
 def test_results_of_all_are_no_option_of_one(checkout: Path) -> None:
     assert run("bench", "--results", "results", cwd=checkout).returncode == 2
     assert run("bench", "--all", "easy-one", cwd=checkout).returncode == 2
+
+
+def test_a_bench_that_draws_nothing_takes_no_page_and_one_that_does_takes_it(checkout: Path) -> None:
+    assert run("bench", "easy-one", "--html", "page.html", cwd=checkout).returncode == 2
+    add_bench(checkout, "drawing")
+    file = checkout / "bench" / "drawing.py"
+    file.write_text(file.read_text().replace("    run=run,\n", "    run=run,\n    draws=True,\n"))
+    answer = run("bench", "drawing", "--html", str(checkout), cwd=checkout)
+    assert answer.returncode == 2
+    assert "--html" in answer.stderr and "measuring" not in answer.stderr

@@ -31,7 +31,7 @@ async def test_endings_are_asked_for_in_batches_until_all_are_known_or_time_is_u
     assert clock.now() <= 5.0
 
 
-async def test_an_ending_says_in_which_batch_it_travelled_and_when_it_was_sealed() -> None:
+async def test_an_ending_says_in_which_batch_it_travelled_and_when_it_did_what() -> None:
     def answer(operation_id: str, attempt: int) -> Answer:
         times = {"received": 1.0, "batched": 2.5, "sent": 2.6, "mined": 4.0, "done": 8.0}
         ride = {"hash": "0x01", "batch_id": "b-1", "index": 0}
@@ -39,7 +39,8 @@ async def test_an_ending_says_in_which_batch_it_travelled_and_when_it_was_sealed
 
     async with stand_in(answer) as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:
         endings = await ask_endings(client, ["op-1"], until_s=0.0, clock=time.monotonic)
-    assert endings == {"op-1": SaidEnding("landed", None, batch="b-1", batched_at=2.5, ended_at=8.0)}
+    told = {"received_at": 1.0, "batched_at": 2.5, "sent_at": 2.6, "mined_at": 4.0, "ended_at": 8.0}
+    assert endings == {"op-1": SaidEnding("landed", None, batch="b-1", **told)}
 
 
 async def test_a_gateway_that_is_gone_leaves_them_unknown() -> None:

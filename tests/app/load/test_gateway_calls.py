@@ -7,9 +7,10 @@ import pytest
 
 from app.load.gateway import Answer, certificate, error, stand_in, task_of
 from headrace.api.task_forms import CREATE_TASK, SEND_TASK, TaskForms
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits, rpc_url, task_params
+from headrace.app.load.gateway_calls import GatewayCalls
 from headrace.app.load.journal import Accepted, Refused, Unanswered
 from headrace.app.load.replies import Method
+from headrace.app.load.request import GatewayLimits, rpc_url, task_params
 from headrace.app.load.task_source import PolicyClient, TaskSource
 from headrace.testing.clock import HandClock
 

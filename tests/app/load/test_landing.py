@@ -6,6 +6,7 @@ import pytest
 from app.load.made_up import block, created, entry, item_failed, journal_of, record_of, responded, transaction
 from headrace.app.load.journal import Journal, Refused, Unanswered
 from headrace.app.load.landing import Ended, Landing, LiveCounts, finish_when
+from headrace.app.load.stopping import Stop
 from headrace.app.load.task_source import Kind
 from headrace.testing.clock import HandClock
 
@@ -114,6 +115,31 @@ async def test_it_waits_for_all_requests_to_be_answered() -> None:
     run.at[99.0] = answer
     assert await run.finish(offering(), late_limit_s=1.0) is Ended.ALL_LANDED
     assert run.clock.now() >= 99.0
+
+
+async def test_a_person_who_does_not_want_to_wait_ends_it_at_once() -> None:
+    stop = Stop()
+    journal = journal_of(entry(1))
+    clock = HandClock(0.0)
+
+    async def sleep(seconds: float) -> None:
+        clock.advance(seconds)
+        if clock.now() in (5.0, 9.0):
+            stop.ask()
+        await asyncio.sleep(0)
+
+    offering = asyncio.create_task(asyncio.Event().wait())
+    ended = await finish_when(
+        Landing(journal, record_of()),
+        journal,
+        offering,  # type: ignore[arg-type]
+        late_limit_s=180.0,
+        clock=clock.now,
+        sleep=sleep,
+        stop=stop,
+    )
+    assert ended is Ended.STOPPED and clock.now() == 9.0
+    offering.cancel()
 
 
 async def test_what_breaks_the_offering_breaks_the_run() -> None:

@@ -13,6 +13,7 @@ from headrace.app.chain_watch import ChainWatch, read_all
 from headrace.app.load.gateway_calls import GatewayCalls
 from headrace.app.load.landing import Ended, LiveCounts
 from headrace.app.load.measure import ChainNotSeen, measure
+from headrace.app.load.offering import offer
 from headrace.app.load.process_stats import ProcessStats
 from headrace.app.load.profile import OpenLoop
 from headrace.app.load.task_source import Kind, PolicyClient, TaskSource
@@ -73,12 +74,11 @@ async def test_a_run_from_the_first_request_to_the_report_agrees_with_an_indepen
     counts: list[LiveCounts] = []
     async with everything() as (anvil, emitter, url):
         loop = asyncio.get_running_loop()
+        source = TaskSource([GOOD, REFUSED, POISON], chain_id=31337, seed=11)
         watch = ChainWatch(anvil.http_url, [emitter.address], poll_s=0.01, clock=loop.time)
         async with GatewayCalls(url, clock=loop.time) as client:
             run = await measure(
-                PROFILE,
-                TaskSource([GOOD, REFUSED, POISON], chain_id=31337, seed=11),
-                client,
+                lambda journal: offer(PROFILE, source, client, journal, clock=loop.time),
                 watch,
                 late_limit_s=15,
                 stats=ProcessStats({"chain": [anvil.pid]}),
@@ -114,12 +114,11 @@ def _figures_hold_together(report: Report) -> None:
 async def test_without_a_chain_no_request_is_made() -> None:
     async with stand_in() as gateway:
         loop = asyncio.get_running_loop()
+        source = TaskSource([GOOD], chain_id=1)
         async with GatewayCalls(gateway.url, clock=loop.time) as client:
             with pytest.raises(ChainNotSeen, match="eth_getBlockByNumber"):
                 await measure(
-                    PROFILE,
-                    TaskSource([GOOD], chain_id=1),
-                    client,
+                    lambda journal: offer(PROFILE, source, client, journal, clock=loop.time),
                     ChainWatch("http://127.0.0.1:1", [b"\x01" * 20]),
                     see_chain_within_s=0.1,
                 )

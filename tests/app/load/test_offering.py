@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.load.gateway import certificate, stand_in
-from headrace.app.load.gateway_calls import Asked, GatewayCalls, GatewayLimits
-from headrace.app.load.journal import Accepted, Journal
+from headrace.app.load.gateway_calls import GatewayCalls
+from headrace.app.load.journal import Accepted, Journal, Unanswered
 from headrace.app.load.offering import offer
-from headrace.app.load.profile import OpenLoop, Users
+from headrace.app.load.profile import OpenLoop
+from headrace.app.load.request import Asked, GatewayLimits
+from headrace.app.load.stopping import Stop
 from headrace.app.load.task_source import PolicyClient, TaskSource, TaskWish
 from headrace.testing.clock import HandClock
 
@@ -81,20 +83,6 @@ class AnswersAfter(GatewayCalls):
         return Asked(Accepted(b"\1" * 32, certified=True), scheduled_at_s, self._hand.now(), 1)
 
 
-@pytest.mark.parametrize(("answer_s", "requests"), [(2.8, 200), (30.0, 100)])
-async def test_users_wait_for_their_answer_and_keep_their_pace(answer_s: float, requests: int) -> None:
-    """The source's load: 10 users, 10/s, pacing 15 s, 5 minutes. Answers slower than the pace make it slower."""
-    clock, journal = HandClock(0.0), Journal()
-    profile = Users(users=10, spawn_rate_per_s=10, pacing_s=15, seconds=300)
-    offering = asyncio.create_task(
-        offer(profile, source(), AnswersAfter(clock, answer_s), journal, clock=clock.now, sleep=clock.sleep)
-    )
-    assert await clock.run_until(offering.done, at_most_s=400)
-    assert journal.offered == len(journal.entries) == requests
-    firsts = sorted(entry.scheduled_at_s for entry in journal.entries)[:10]
-    assert firsts == pytest.approx([user / 10 for user in range(10)])
-
-
 async def test_an_open_loop_keeps_its_rate_for_minutes() -> None:
     clock, journal = HandClock(0.0), Journal()
     offering = asyncio.create_task(
@@ -111,15 +99,31 @@ async def test_an_open_loop_keeps_its_rate_for_minutes() -> None:
     assert [entry.scheduled_at_s for entry in journal.entries] == pytest.approx([n / 10 for n in range(3_000)])
 
 
-async def test_a_user_without_an_answer_makes_no_further_request() -> None:
-    journal = Journal()
-    profile = Users(users=2, spawn_rate_per_s=1_000, pacing_s=0.0, seconds=5)
+async def test_once_stopped_it_makes_no_more_requests_and_those_under_way_are_answered() -> None:
+    journal, stop = Journal(), Stop()
     async with stand_in(gate=True) as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:
-        offering = asyncio.create_task(offer(profile, source(), client, journal, clock=time.monotonic))
-        await gateway.until(2)
-        assert journal.offered == 2
+        profile = OpenLoop(rate_per_s=200, seconds=600)
+        offering = asyncio.create_task(offer(profile, source(), client, journal, clock=time.monotonic, stop=stop))
+        await gateway.until(3)
+        stop.ask()
+        stop.ask()
+        gateway.gate.set()
+        await offering
+    assert 3 <= journal.offered == len(journal.entries) < 100_000
+    assert all(isinstance(entry.answer, Accepted) for entry in journal.entries)
+
+
+async def test_a_load_that_is_broken_off_leaves_no_request_without_its_entry() -> None:
+    journal = Journal()
+    async with stand_in(gate=True) as gateway, GatewayCalls(gateway.url, clock=time.monotonic) as client:
+        offering = asyncio.create_task(
+            offer(OpenLoop(rate_per_s=500, seconds=0.01), source(), client, journal, clock=time.monotonic)
+        )
+        await gateway.until(5)
         offering.cancel()
         await asyncio.wait([offering])
+    assert journal.offered == len(journal.entries) == 5
+    assert {type(entry.answer) for entry in journal.entries} == {Unanswered}
 
 
 async def test_the_journal_file_has_one_line_per_request(tmp_path: Path) -> None:

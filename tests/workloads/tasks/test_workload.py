@@ -6,6 +6,7 @@ from eth_utils.crypto import keccak
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headrace.core.gas import GasBook
 from headrace.core.ports import Call
 from headrace.core.words import Revert, Verdict
 from headrace.testing.builders import BATCH_TASK_MANAGER, TASK_MANAGER, Builder
@@ -99,6 +100,13 @@ def test_every_form_has_a_first_guess_of_its_gas() -> None:
             guess = tasks.gas_guess(form)
             assert guess.per_transaction >= 21_000
             assert guess.tail >= contracts.item_gas if contracts.batch else guess.tail == 0
+
+
+def test_alone_a_short_create_that_learned_from_a_long_one_does_not_run_dry() -> None:
+    """Seen on anvil: 70,097 gas with 1,248 bytes, then 67,063 with 928."""
+    gas = GasBook().of(workload(SINGLY), CREATE)
+    gas.learn(gas_used=70_097, sizes=[1_248])
+    assert 67_063 < gas.of_batch([928]) < 80_000
 
 
 def test_its_size_follows_the_form_it_travels_in() -> None:

@@ -35,13 +35,15 @@ class BenchRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """`says`: the claim in one line. `run` gets the options by name. `only_by_name`: too long for `make bench`."""
+    """`says`: the claim in one line. `run` gets the options by name. `only_by_name`: too long for `make bench`.
+    `draws`: its findings have runs to draw (`Findings.drawn`), so it takes --html."""
 
     name: str
     says: str
     run: Callable[..., Awaitable[Findings]]
     options: Sequence[click.Option] = ()
     only_by_name: bool = False
+    draws: bool = False
 
     def __post_init__(self) -> None:
         assert self.name == self.name.lower().strip() and " " not in self.name, self.name

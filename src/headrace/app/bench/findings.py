@@ -6,9 +6,12 @@ Owns      the comparison in a check: the words of its limit and whether it holds
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from headrace.app.report_shape import Report
+
+if TYPE_CHECKING:
+    from headrace.app.page.writing import RunToShow
 
 Number = int | float
 
@@ -24,19 +27,19 @@ class Check:
 
     @classmethod
     def equals(cls, name: str, value: Number, wanted: Number) -> Self:
-        return cls(name=name, value=value, limit=f"== {wanted:g}", holds=value == wanted)
+        return cls(name=name, value=value, limit=f"== {wanted:.12g}", holds=value == wanted)
 
     @classmethod
     def at_least(cls, name: str, value: Number, least: Number) -> Self:
-        return cls(name=name, value=value, limit=f">= {least:g}", holds=value >= least)
+        return cls(name=name, value=value, limit=f">= {least:.12g}", holds=value >= least)
 
     @classmethod
     def at_most(cls, name: str, value: Number, most: Number) -> Self:
-        return cls(name=name, value=value, limit=f"<= {most:g}", holds=value <= most)
+        return cls(name=name, value=value, limit=f"<= {most:.12g}", holds=value <= most)
 
     @classmethod
     def below(cls, name: str, value: Number, bound: Number) -> Self:
-        return cls(name=name, value=value, limit=f"< {bound:g}", holds=value < bound)
+        return cls(name=name, value=value, limit=f"< {bound:.12g}", holds=value < bound)
 
     def __post_init__(self) -> None:
         assert math.isfinite(self.value), f"{self.name}: {self.value} can be held against nothing"
@@ -61,13 +64,14 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Findings:
-    """`runs`: a report for each load run. `details` go into the JSON as they are, under that name: counts that a
-    doubter wants to see and that are no check."""
+    """`runs`: a report for each load run; `drawn`: such runs for a page. `details` go into the JSON as they are,
+    under that name: counts that a doubter wants to see and that are no check."""
 
     headline: tuple[Headline, Headline]
     checks: Sequence[Check]
     runs: Sequence[Report] = ()
     tables: Sequence[Table] = ()
+    drawn: "Sequence[RunToShow]" = ()
     details: Mapping[str, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

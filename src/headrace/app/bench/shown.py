@@ -25,7 +25,7 @@ def _headline(findings: Findings) -> Text:
     text = Text()
     for one in findings.headline:
         text.append(f"{one.name}  ", "bold")
-        text.append(f"{_number(one.value)} {one.unit}      ", style)
+        text.append(f"{number_shown(one.value)} {one.unit}      ", style)
     text.rstrip()
     text.append("\n")
     return text
@@ -34,7 +34,7 @@ def _headline(findings: Findings) -> Text:
 def _checks(findings: Findings) -> Table:
     table = _empty("check", "value", "limit", "")
     for check in findings.checks:
-        table.add_row(check.name, _number(check.value), check.limit, _verdict(check))
+        table.add_row(check.name, number_shown(check.value), check.limit, _verdict(check))
     return table
 
 
@@ -73,8 +73,8 @@ def _notes(result: WrittenResult) -> Text:
     return Text("\n".join(lines), style="dim")
 
 
-def _number(value: Number) -> str:
+def number_shown(value: Number) -> str:
     """Whole where it is whole; otherwise cut, never rounded up: 99.996 must not read as 100."""
     if value == int(value):
         return f"{int(value):,}"
-    return f"{int(value * 1000) / 1000:,.3f}"
+    return f"{int(value * 1000) / 1000:,.3f}".rstrip("0").rstrip(".")

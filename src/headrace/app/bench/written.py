@@ -3,7 +3,8 @@
 Owns      field names. A change to the fixed part needs a new version and a line in the changelog.
 """
 
-from typing import Final, TypedDict
+from collections.abc import Sequence
+from typing import Final, NotRequired, TypedDict
 
 from headrace.app.bench.findings import Findings, Number
 from headrace.app.report_shape import Report
@@ -24,8 +25,15 @@ class WrittenCheck(TypedDict):
     holds: bool
 
 
+class WrittenTable(TypedDict):
+    """As people see it. The first column is text, the others are numbers."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
 class WrittenResult(TypedDict):
-    """`options` and `seed`: with them the run can be repeated."""
+    """`options` and `seed`: with them the run can be repeated. `tables` are for documents, not for scripts."""
 
     version: int
     command: str
@@ -40,6 +48,7 @@ class WrittenResult(TypedDict):
     options: dict[str, object]
     duration_s: float
     details: dict[str, object]
+    tables: NotRequired[list[WrittenTable]]  # results of before have none
 
 
 def written(
@@ -70,4 +79,8 @@ def written(
         "options": options,
         "duration_s": round(duration_s, 1),
         "details": dict(findings.details),
+        "tables": [
+            {"columns": list(table.columns), "rows": [list(row) for row in table.rows]}
+            for table in findings.tables
+        ],
     }

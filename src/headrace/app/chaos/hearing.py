@@ -14,8 +14,8 @@ import msgspec
 
 from headrace.app.chaos.told import Told, ToldBook
 from headrace.app.chaos.wire import RevertJson, RideJson, as_told
-from headrace.app.load.request import rpc_url
 from headrace.app.load.journal import Accepted, Journal
+from headrace.app.load.request import rpc_url
 
 OPERATIONS_PER_EAR: Final = 100  # a block may bring news of all of them at once, and 256 may wait for a listener
 LOOK_EVERY_S: Final = 0.2

@@ -30,12 +30,13 @@ from headrace.app.chaos.told import ToldBook
 from headrace.app.demo.access import NodeAccess
 from headrace.app.demo.run import REFUSED_PERCENT, DemoOptions, Stage, Windows, open_stage
 from headrace.app.demo.writing import Tuning
-from headrace.app.load.gateway_calls import GatewayCalls, GatewayLimits
+from headrace.app.load.gateway_calls import GatewayCalls
 from headrace.app.load.journal import Accepted, Journal
 from headrace.app.load.landing import LiveCounts
 from headrace.app.load.measure import innermost
 from headrace.app.load.process_stats import ProcessStats
 from headrace.app.load.profile import OpenLoop
+from headrace.app.load.request import GatewayLimits
 from headrace.app.load_run import Loaded, load, report_of
 from headrace.app.report import Deployment, Limits
 from headrace.app.report_shape import Report

@@ -12,6 +12,8 @@ import click
 import uvloop
 
 from headrace.app.cli.options import check_writable, json_option, write_json
+from headrace.app.cli.pages import check_html, html_option, write_html
+from headrace.app.garbage import collect_rarely
 
 if TYPE_CHECKING:
     from headrace.app.bench.declaring import Bench
@@ -98,23 +100,34 @@ def _command(one: "Bench") -> click.Command:
     @click.option("--seed", type=int, default=0, show_default=True, help="What is left to chance follows from it.")
     @json_option
     @click.pass_context
-    def command(context: click.Context, /, seed: int, json_file: str | None, **options: Any) -> None:
+    def command(
+        context: click.Context,
+        /,
+        seed: int,
+        json_file: str | None,
+        html: Path | None = None,
+        **options: Any,
+    ) -> None:
         from headrace.app.demo.processes import DidNotStart
         from headrace.app.load.measure import ChainNotSeen
+        from headrace.app.load.users_process import LocustMissing, UsersFailed
         from headrace.testing.anvil import AnvilFailed, AnvilMissing
 
         check_writable(json_file)
+        check_html(html)
         # As Ctrl-C: what a bench started is ended.
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
         try:
+            collect_rarely()
             findings, result = uvloop.run(_measure(one, seed, options))
-        except (AnvilMissing, AnvilFailed, DidNotStart, ChainNotSeen) as error:
+        except (AnvilMissing, AnvilFailed, DidNotStart, ChainNotSeen, LocustMissing, UsersFailed) as error:
             raise click.ClickException(str(error)) from None
         _show(findings, result, json_file)
+        write_html(context, html, findings.drawn)
         if not findings.hold:
             context.exit(1)
 
-    return command
+    return html_option(command) if one.draws else command
 
 
 async def _measure(one: "Bench", seed: int, options: dict[str, Any]) -> "tuple[Findings, WrittenResult]":

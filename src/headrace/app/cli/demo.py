@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,13 +12,18 @@ import uvloop
 from click.core import ParameterSource
 
 from headrace.app.cli.options import LOAD_RANGE, FiniteRange, check_writable, json_option, write_json
+from headrace.app.cli.pages import check_html, html_option, write_html
+from headrace.app.garbage import collect_rarely
 
 if TYPE_CHECKING:
     from headrace.app.demo.run import DemoOptions, Stage
+    from headrace.app.page.writing import RunToShow
     from headrace.app.report_shape import Report
 
+    ShowPage = Callable[[Sequence[RunToShow]], None]
+
 ON_TIME_SHARE = 0.99
-_OF_TASKS = ("rate", "seconds", "recording", "submitter", "poison", "on_time", "late_limit")
+_OF_TASKS = ("rate", "seconds", "recording", "submitter", "poison", "on_time", "late_limit", "html")
 
 
 @click.command()
@@ -90,6 +96,7 @@ _OF_TASKS = ("rate", "seconds", "recording", "submitter", "poison", "on_time", "
     help="Of settlement: paid jobs; a tenth as many are free.",
 )
 @click.option("--serve", "serve", is_flag=True, help="Keep everything up after the report, until Ctrl-C.")
+@html_option
 @json_option
 @click.pass_context
 def demo(
@@ -107,6 +114,7 @@ def demo(
     seed: int,
     jobs: int,
     serve: bool,
+    html: Path | None,
     json_file: str | None,
 ) -> None:
     """Show the whole way of a task on this machine: a real chain, contracts, four operators, the gateway, load.
@@ -124,6 +132,7 @@ def demo(
         raise click.BadParameter("this version demonstrates tasks and settlement", param_hint="--workload")
     _check_fit(context, workload)
     check_writable(json_file)
+    check_html(html)
     # As Ctrl-C: the processes are ended and the chain's folder is removed.
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     if workload == "settlement":
@@ -155,7 +164,8 @@ def demo(
         serve=serve,
         seed=seed,
     )
-    if not uvloop.run(_run(options, json_file)):
+    collect_rarely()
+    if not uvloop.run(_run(options, json_file, lambda runs: write_html(context, html, runs))):
         context.exit(1)
 
 
@@ -168,37 +178,30 @@ def _check_fit(context: click.Context, workload: str) -> None:
             )
 
 
-async def _run(options: "DemoOptions", json_file: str | None) -> bool:
+async def _run(options: "DemoOptions", json_file: str | None, show_page: "ShowPage") -> bool:
     """Whether what the demo checks holds."""
-    from headrace.app.demo.dying import first_death
+    from headrace.app.demo.dying import while_alive
     from headrace.app.demo.processes import DidNotStart
     from headrace.app.demo.run import open_stage
     from headrace.testing.anvil import AnvilFailed, AnvilMissing
 
     try:
         async with open_stage(options, base=Path.cwd(), say=_say) as stage:
-            playing = asyncio.create_task(_play(stage, options, json_file), name="demo")
-            death = asyncio.create_task(first_death(stage), name="deaths")
-            try:
-                await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
-                if not playing.done():
-                    raise click.ClickException(death.result())
-                return playing.result()
-            finally:
-                playing.cancel()
-                death.cancel()
-                await asyncio.gather(playing, death, return_exceptions=True)
+            return await while_alive(stage, _play(stage, options, json_file, show_page))
     except (AnvilMissing, AnvilFailed, DidNotStart) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _play(stage: "Stage", options: "DemoOptions", json_file: str | None) -> bool:
+async def _play(stage: "Stage", options: "DemoOptions", json_file: str | None, show_page: "ShowPage") -> bool:
     from headrace.app.demo.run import CONFIRMATIONS, offer, until_final
+    from headrace.app.page.writing import RunToShow
 
     _say(f"load: {options.profile.requests} tasks")
-    report = await offer(stage, options)
+    shown: list[RunToShow] = []
+    report = await offer(stage, options, then=lambda run, report: shown.append(RunToShow(run=run, report=report)))
     problems = _problems(report)
     _show(report, problems, json_file)
+    show_page(shown)
     if report["ended"] == "all_landed":
         # So that the stories below have their ends: an outcome follows its block by the confirmations.
         await until_final(stage.scene, within_s=(CONFIRMATIONS + 2) * options.block_time_s)

@@ -22,7 +22,7 @@ PROBLEMS_SHOWN_MAX = 20
 async def run_settlement(options: "SettlementOptions", json_file: str | None, say: Say) -> bool:
     """Whether every due job is settled right and the books balance."""
     from headrace.app.chain_watch import NodeSays, NodeUnreachable
-    from headrace.app.demo.dying import first_death
+    from headrace.app.demo.dying import while_alive
     from headrace.app.demo.processes import DidNotStart
     from headrace.app.demo.settlement.rest import Refused
     from headrace.app.demo.settlement.sending import DidNotSucceed
@@ -31,17 +31,7 @@ async def run_settlement(options: "SettlementOptions", json_file: str | None, sa
 
     try:
         async with open_settlement_stage(options, base=Path.cwd(), say=say, now=time.time()) as stage:
-            playing = asyncio.create_task(_play(stage, options, json_file, say), name="demo")
-            death = asyncio.create_task(first_death(stage), name="deaths")
-            try:
-                await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
-                if not playing.done():
-                    raise click.ClickException(death.result())
-                return playing.result()
-            finally:
-                playing.cancel()
-                death.cancel()
-                await asyncio.gather(playing, death, return_exceptions=True)
+            return await while_alive(stage, _play(stage, options, json_file, say))
     except (AnvilMissing, AnvilFailed, DidNotStart, DidNotSucceed, Refused, NodeSays, NodeUnreachable) as error:
         raise click.ClickException(str(error)) from None
 

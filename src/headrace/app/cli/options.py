@@ -30,6 +30,18 @@ class AddressType(click.ParamType[Address]):
             self.fail(str(error), param, ctx)
 
 
+class ListenType(click.ParamType[str]):
+    """HOST:PORT, as given."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        host, _, port = str(value).rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65_535:
+            self.fail(f"{value!r} is not HOST:PORT, such as 127.0.0.1:8089 or [::1]:0.", param, ctx)
+        return str(value)
+
+
 class FiniteRange(click.FloatRange):
     """Neither nan nor infinite, which compare as if they were in range."""
 
@@ -80,7 +92,7 @@ def write_json(value: object, file: str) -> None:
         path.write_text(text)
 
 
-def check_writable(file: str | None) -> None:
+def check_writable(file: str | None, *, option: str = "--json") -> None:
     """Before minutes of work, not after. Raises BadParameter."""
     if file is None or file == "-":
         return
@@ -89,4 +101,4 @@ def check_writable(file: str | None) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.open("a").close()  # not touch(): a folder can be touched
     except OSError as error:
-        raise click.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint="--json") from None
+        raise click.BadParameter(f"{file}: cannot be written: {error.strerror}", param_hint=option) from None

@@ -274,7 +274,8 @@ async def _deploy(
         await node.close()
     registry, manager, batch = (deployment.contract(name).address for name in (REGISTRY, TASK_MANAGER, BATCH))
     policies: dict[DemoPolicy, Address] = {p: clients[p.name] for p in real}
-    policies[POISON] = registry  # a contract, but no policy client: createNewTask refuses it
+    if options.poison_percent:
+        policies[POISON] = registry  # a contract, but no policy client: createNewTask refuses it
     scene.write_policies(policies)
     return registry, manager, batch, _load_clients(policies, options.poison_percent)
 

@@ -19,12 +19,15 @@ OPERATIONS_PER_REQUEST: Final = 100
 @dataclass(frozen=True, slots=True)
 class SaidEnding:
     """What the gateway says: `outcome` as in its API, and the decoded name of the revert where it knows one.
-    `batched_at` and `ended_at` in unix seconds of its clock; `batch` is the one that it travelled in, if any."""
+    The times in unix seconds of its clock; `batch` is the one that it travelled in, if any."""
 
     outcome: str
     revert: str | None
     batch: str | None = None
+    received_at: float | None = None
     batched_at: float | None = None
+    sent_at: float | None = None
+    mined_at: float | None = None
     ended_at: float | None = None
 
 
@@ -38,7 +41,10 @@ class _Ride(msgspec.Struct):
 
 
 class _Times(msgspec.Struct):
+    received: float | None = None
     batched: float | None = None
+    sent: float | None = None
+    mined: float | None = None
     done: float | None = None
 
 
@@ -84,7 +90,10 @@ async def _ask(gateway: GatewayCalls, operation_ids: Collection[str]) -> Mapping
             operation.outcome,
             _name(operation.revert),
             batch=None if operation.transaction is None else operation.transaction.batch_id,
+            received_at=operation.times.received,
             batched_at=operation.times.batched,
+            sent_at=operation.times.sent,
+            mined_at=operation.times.mined,
             ended_at=operation.times.done,
         )
         for id_, operation in operations.items()

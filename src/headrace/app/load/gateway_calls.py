@@ -1,8 +1,8 @@
 """Asks a gateway for tasks over HTTP, again and again until it knows the answer.
 
-Owns      connections (kept alive, bounded).
 Promises  every try of a request carries the same operation id; each request ends by its deadline.
-Leaves    the schedule to `offering`, what is sent and sent again to `request`, reading replies to `replies`.
+Leaves    sockets to `connections`, the schedule to `offering`, what is sent and sent again to `request`, reading
+          replies to `replies`.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
 
-import aiohttp
 import msgspec
 
+from headrace.app.load.connections import Connections
 from headrace.app.load.journal import Accepted, Refused
 from headrace.app.load.replies import AskAgain, Method, read_reply
-from headrace.app.load.request import CONNECT_MAX_S, Asked, GatewayLimits, Tries, request_body, rpc_url
+from headrace.app.load.request import Asked, GatewayLimits, Tries, request_body, rpc_url
 from headrace.app.load.task_source import TaskWish
 
 
@@ -35,34 +35,28 @@ class GatewayCalls:
         seed: int = 0,
     ) -> None:
         self.method = method
-        self._url = rpc_url(url)
         self._clock = clock
         self._sleep = sleep
         self._limits = limits or GatewayLimits()
-        self._api_key = api_key
         self._chance = random.Random(seed)  # noqa: S311 - spreads retries, keeps no secret
-        self._session: aiohttp.ClientSession | None = None
+        headers = {"content-type": "application/json"}
+        if api_key is not None:
+            headers["authorization"] = f"Bearer {api_key}"
+        self._connections = Connections(
+            rpc_url(url),
+            headers=headers,
+            most=self._limits.connections_max,
+            # Waiting for one of our own connections is part of the measured latency: only silence fails a try.
+            silence_max_s=self._limits.silence_max_s,
+        )
 
     async def __aenter__(self) -> Self:
-        headers = {"content-type": "application/json"}
-        if self._api_key is not None:
-            headers["authorization"] = f"Bearer {self._api_key}"
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=self._limits.connections_max, keepalive_timeout=60),
-            # No total: waiting for one of our own connections is part of the measured latency, not a failed try.
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_connect=CONNECT_MAX_S, sock_read=self._limits.silence_max_s
-            ),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            headers=headers,
-        )
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        self._connections.close()
 
     async def ask(self, wish: TaskWish, operation_id: str, scheduled_at_s: float) -> Asked:
         """Asks until there is a conclusive answer or the deadline has passed. Raises nothing of the network's."""
@@ -78,24 +72,20 @@ class GatewayCalls:
     async def call(self, many: Mapping[str, Mapping[str, object]], method: str) -> Mapping[str, msgspec.Raw]:
         """One JSON-RPC batch of `method`: parameters by request id, results by request id (errors are left out).
 
-        Raises aiohttp.ClientError, TimeoutError, msgspec.MsgspecError.
+        Raises OSError (a time-out is one too), msgspec.MsgspecError.
         """
         requests = [{"jsonrpc": "2.0", "id": id_, "method": method, "params": dict(p)} for id_, p in many.items()]
-        answers = msgspec.json.decode((await self._post(msgspec.json.encode(requests)))[1], type=list[_Answer])
+        _, content = await self._connections.post(msgspec.json.encode(requests))
+        answers = msgspec.json.decode(content, type=list[_Answer])
         return {answer.id: answer.result for answer in answers if answer.error is None and answer.id is not None}
 
     async def _try(self, body: bytes, deadline_s: float) -> Accepted | Refused | AskAgain:
         try:
             async with asyncio.timeout(max(deadline_s - self._clock(), 0.001)):
-                status, content = await self._post(body)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                status, content = await self._connections.post(body)
+        except OSError as error:  # a time-out is one too
             return AskAgain(f"{type(error).__name__}: {error}".rstrip(": "))
         return read_reply(self.method, status, content)
-
-    async def _post(self, body: bytes) -> tuple[int, bytes]:
-        assert self._session is not None, "use as `async with`"
-        async with self._session.post(self._url, data=body) as reply:
-            return reply.status, await reply.read()
 
 
 class _Answer(msgspec.Struct):

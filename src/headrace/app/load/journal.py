@@ -5,13 +5,14 @@ Promises  every request that was offered ends as exactly one entry; entries neve
 Leaves    what happened on chain to `chain_watch`.
 """
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO, assert_never
+from typing import Any, Self, TextIO, assert_never
+
+import msgspec
 
 from headrace.app.load.task_source import Kind
 
@@ -79,7 +80,7 @@ class Journal:
         assert len(self.entries) < self.offered, "an entry for a request that was not offered"
         self.entries.append(entry)
         if self._file is not None:
-            self._file.write(json.dumps(as_json(entry), separators=(",", ":")) + "\n")
+            self._file.write(msgspec.json.encode(as_json(entry)).decode() + "\n")
             self._file.flush()
             if self._durable:
                 os.fsync(self._file.fileno())
@@ -118,3 +119,29 @@ def as_json(entry: Entry) -> Mapping[str, object]:
             return line | {"answer": "unanswered", "reason": reason}
         case _:
             assert_never(entry.answer)
+
+
+def from_json(line: Mapping[str, Any]) -> Entry:
+    """The entry of such a line. Raises KeyError or ValueError where it is none."""
+    return Entry(
+        operation_id=line["operation_id"],
+        kind=Kind(line["kind"]),
+        policy_client=bytes.fromhex(line["policy_client"].removeprefix("0x")),
+        scheduled_at_s=line["scheduled_s"],
+        sent_at_s=line["sent_s"],
+        answered_at_s=line["answered_s"],
+        attempts=line["attempts"],
+        answer=_answer(line),
+    )
+
+
+def _answer(line: Mapping[str, Any]) -> Answer:
+    match line["answer"]:
+        case "accepted":
+            return Accepted(bytes.fromhex(line["task_id"].removeprefix("0x")), line["certified"])
+        case "refused":
+            return Refused(line["code"], line["message"])
+        case "unanswered":
+            return Unanswered(line["reason"])
+        case other:
+            raise ValueError(f"{other!r} is no answer of a journal")

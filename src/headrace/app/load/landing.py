@@ -12,6 +12,7 @@ from enum import Enum
 
 from headrace.app.chain_watch import ChainRecord
 from headrace.app.load.journal import Accepted, Journal, Refused
+from headrace.app.load.stopping import Stop
 from headrace.app.load.task_source import Kind
 
 
@@ -37,6 +38,7 @@ class Ended(Enum):
 
     ALL_LANDED = "every accepted valid task has its effect on chain"
     LATE_LIMIT = "the late limit has passed since the last request"
+    STOPPED = "a person did not want to wait any longer"
 
 
 class Landing:
@@ -110,12 +112,16 @@ async def finish_when(
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     on_counts: Callable[[LiveCounts], None] = lambda counts: None,
     step_s: float = 0.25,
+    stop: Stop | None = None,
 ) -> Ended:
     """Waits until all requests are answered and every accepted valid task has its effect on chain, or until
-    `late_limit_s` after the last request was due. Poison is not waited for: it never lands."""
+    `late_limit_s` after the last request was due, or until `stop.now`. Poison is not waited for: it never
+    lands."""
     start_s = clock()
     while True:
         on_counts(landing.step(clock() - start_s))
+        if stop is not None and stop.now.is_set():
+            return Ended.STOPPED
         if offering.done():
             offering.result()  # what broke the offering breaks the run
             if landing.all_landed:

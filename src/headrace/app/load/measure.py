@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from headrace.app.chain_watch import ChainRecord, ChainWatch
-from headrace.app.load.gateway_calls import GatewayCalls
 from headrace.app.load.journal import Journal
 from headrace.app.load.landing import Ended, Landing, LiveCounts, finish_when
-from headrace.app.load.offering import offer
 from headrace.app.load.process_stats import ProcessStats, Use
-from headrace.app.load.profile import Profile
-from headrace.app.load.task_source import TaskSource
+from headrace.app.load.stopping import Stop
+
+# Makes the requests of a run and returns when each of them has its entry in the journal.
+Offer = Callable[[Journal], Awaitable[None]]
 
 
 class ChainNotSeen(Exception):
@@ -35,9 +35,7 @@ class LoadRun:
 
 
 async def measure(
-    profile: Profile,
-    source: TaskSource,
-    gateway: GatewayCalls,
+    offer: Offer,
     watch: ChainWatch,
     *,
     journal: Journal | None = None,
@@ -48,11 +46,13 @@ async def measure(
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     see_chain_within_s: float = 30.0,
+    stop: Stop | None = None,
 ) -> LoadRun:
-    """Runs `profile` and returns when it is over (see `finish_when`).
+    """Has the load offered and returns when the run is over (see `finish_when`).
 
-    `gateway` is open; `watch` is not running yet and has the same `clock`. Raises ChainNotSeen before any request
-    was made, ChainRewritten where a reorg makes what was seen worthless.
+    `watch` is not running yet and has the same `clock`, which is that of the journal's entries. Raises
+    ChainNotSeen before any request was made, ChainRewritten where a reorg makes what was seen worthless, and what
+    `offer` raises.
     """
     journal = journal if journal is not None else Journal()
     landing = Landing(journal, watch.record, rejected=rejected)
@@ -63,9 +63,7 @@ async def measure(
             await _see_chain(watch, see_chain_within_s)
             sampling = tasks.create_task(stats.run(), name="process stats")
             started_at_s = clock()
-            offering = tasks.create_task(
-                offer(profile, source, gateway, journal, clock=clock, sleep=sleep), name="offering"
-            )
+            offering = tasks.create_task(_awaited(offer, journal), name="offering")
             ended = await finish_when(
                 landing,
                 journal,
@@ -74,9 +72,11 @@ async def measure(
                 clock=clock,
                 sleep=sleep,
                 on_counts=on_counts,
+                stop=stop,
             )
             stats.sample()
             ended_at_s = clock()
+            offering.cancel()
             watching.cancel()
             sampling.cancel()
     except BaseExceptionGroup as group:
@@ -89,6 +89,10 @@ async def measure(
         ended=ended,
         use=stats.use(),
     )
+
+
+async def _awaited(offer: Offer, journal: Journal) -> None:
+    await offer(journal)
 
 
 async def _see_chain(watch: ChainWatch, within_s: float) -> None:

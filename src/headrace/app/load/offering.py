@@ -1,23 +1,25 @@
-"""Makes the requests of a profile, each at its moment.
+"""Makes the requests of an open loop, each at its moment.
 
-Promises  in an open loop request i is due at start + i / rate and is made then, whether or not earlier ones were
-          answered. Requests at work are bounded by rate x their deadline, users by their number.
-Leaves    a request itself to `gateway_calls`.
+Promises  request i is due at start + i / rate and is made then, whether or not earlier ones were answered.
+          Requests at work are bounded by rate x their deadline. However this ends, each offered one has its entry.
+Leaves    a request itself to `gateway_calls`, users who wait for answers to `users_process`.
 """
 
 import asyncio
-import uuid
 from collections.abc import Awaitable, Callable
-from typing import assert_never
 
 from headrace.app.load.gateway_calls import GatewayCalls
-from headrace.app.load.journal import Entry, Journal
-from headrace.app.load.profile import OpenLoop, Profile, Users
+from headrace.app.load.journal import Entry, Journal, Unanswered
+from headrace.app.load.profile import OpenLoop
+from headrace.app.load.request import Asked, new_run_id, operation_name
+from headrace.app.load.stopping import Stop
 from headrace.app.load.task_source import TaskSource, TaskWish
+
+ENDED_FIRST = Unanswered("the run was ended before an answer")
 
 
 async def offer(
-    profile: Profile,
+    profile: OpenLoop,
     source: TaskSource,
     gateway: GatewayCalls,
     journal: Journal,
@@ -25,25 +27,24 @@ async def offer(
     clock: Callable[[], float],
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     run_id: str | None = None,
+    stop: Stop | None = None,
 ) -> None:
-    """Returns when every request of `profile` is in the journal. `run_id` is part of each operation id."""
-    one = _Requests(source, gateway, journal, run_id or uuid.uuid4().hex[:12])
-    async with asyncio.TaskGroup() as tasks:
+    """Returns when every request of `profile` is in the journal, or, once stopped, every one that was made.
+    `run_id` is part of each operation id."""
+    one = _Requests(source, gateway, journal, run_id or new_run_id())
+
+    async def make_all() -> None:
         start_s = clock()
-        match profile:
-            case OpenLoop():
-                for index in range(profile.requests):
-                    due_s = start_s + profile.due_s(index)
-                    await _until(due_s, clock, sleep)
-                    tasks.create_task(one.request(due_s), name=f"request {index}")
-            case Users():
-                for user in range(profile.users):
-                    await _until(start_s + user / profile.spawn_rate_per_s, clock, sleep)
-                    tasks.create_task(
-                        _user(profile, start_s + profile.seconds, one, clock, sleep), name=f"user {user}"
-                    )
-            case _:
-                assert_never(profile)
+        for index in range(profile.requests):
+            due_s = start_s + profile.due_s(index)
+            await _until(due_s, clock, sleep)
+            tasks.create_task(one.request(due_s), name=f"request {index}")
+
+    async with asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(make_all(), name="schedule")
+        if stop is not None:
+            stopping = tasks.create_task(_cancel_when(stop.no_more, making), name="stop")
+            making.add_done_callback(lambda made: stopping.cancel())
 
 
 class _Requests:
@@ -56,37 +57,30 @@ class _Requests:
         self._run_id = run_id
 
     async def request(self, scheduled_at_s: float) -> None:
-        operation_id = f"load-{self._run_id}-{self._journal.offered:07d}"
+        operation_id = operation_name(self._run_id, self._journal.offered)
         wish: TaskWish = self._source.next()
         self._journal.offer(scheduled_at_s)
-        asked = await self._gateway.ask(wish, operation_id, scheduled_at_s)
-        self._journal.close_entry(
-            Entry(
-                operation_id=operation_id,
-                kind=wish.kind,
-                policy_client=wish.policy_client,
-                scheduled_at_s=scheduled_at_s,
-                sent_at_s=asked.sent_at_s,
-                answered_at_s=asked.answered_at_s,
-                attempts=asked.attempts,
-                answer=asked.answer,
+        asked = Asked(ENDED_FIRST, scheduled_at_s, None, 1)
+        try:
+            asked = await self._gateway.ask(wish, operation_id, scheduled_at_s)
+        finally:
+            self._journal.close_entry(
+                Entry(
+                    operation_id=operation_id,
+                    kind=wish.kind,
+                    policy_client=wish.policy_client,
+                    scheduled_at_s=scheduled_at_s,
+                    sent_at_s=asked.sent_at_s,
+                    answered_at_s=asked.answered_at_s,
+                    attempts=asked.attempts,
+                    answer=asked.answer,
+                )
             )
-        )
 
 
-async def _user(
-    profile: Users,
-    end_s: float,
-    one: _Requests,
-    clock: Callable[[], float],
-    sleep: Callable[[float], Awaitable[None]],
-) -> None:
-    while (asked_at_s := clock()) < end_s:
-        await one.request(asked_at_s)
-        next_s = asked_at_s + profile.pacing_s
-        if next_s >= end_s:
-            return
-        await _until(next_s, clock, sleep)
+async def _cancel_when(event: asyncio.Event, task: "asyncio.Task[None]") -> None:
+    await event.wait()
+    task.cancel()
 
 
 async def _until(moment_s: float, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]]) -> None:

@@ -28,14 +28,26 @@ class OpenLoop:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebUi:
+    """Locust's own page, at `host` and `port` (0: one that is free), where a person may start and stop users and
+    change how many there are. `start`: they start by themselves."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    start: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Users:
     """`users` arrive at `spawn_rate_per_s`; each asks, waits for the answer, and asks again `pacing_s` after it
-    last asked (at once, when the answer took longer), until `seconds` are over."""
+    last asked (at once, when the answer took longer), until `seconds` after the first began. In locust's words:
+    users, spawn rate, constant pacing. `web_ui`: with its page."""
 
     users: int
     spawn_rate_per_s: float
     pacing_s: float
     seconds: float
+    web_ui: WebUi | None = None
 
     def __post_init__(self) -> None:
         _positive(users=self.users, spawn_rate_per_s=self.spawn_rate_per_s, seconds=self.seconds)
@@ -45,9 +57,11 @@ class Users:
     @property
     def requests(self) -> int:
         """How many it makes at most: when every answer comes within the pacing. 0 where that sets no bound."""
-        if self.pacing_s == 0:
+        if self.pacing_s == 0 or self.web_ui is not None:
             return 0
-        arrivals = (user / self.spawn_rate_per_s for user in range(self.users))
+        # Locust lets users in by whole ones: at 10/s all ten at the start of each second, at 0.5/s one every 2 s.
+        at_once = max(1, math.floor(self.spawn_rate_per_s))
+        arrivals = (user // at_once * at_once / self.spawn_rate_per_s for user in range(self.users))
         return sum(
             math.ceil((self.seconds - arrival) / self.pacing_s) for arrival in arrivals if arrival < self.seconds
         )

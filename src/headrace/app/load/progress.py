@@ -55,6 +55,10 @@ class LoadProgress:
             self._next_line_s = counts.elapsed_s + self._line_every_s
             self._console.print(_line(counts, self._trouble()), soft_wrap=True, highlight=False)
 
+    def say(self, text: str) -> None:
+        """A line that stays, terminal or not."""
+        self._console.print(text, soft_wrap=True, highlight=False)
+
     def _picture(self, counts: LiveCounts) -> Table:
         whole = max(self._requests, counts.offered, 1)
         table = Table.grid(padding=(0, 1))

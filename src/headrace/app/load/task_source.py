@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from itertools import accumulate
 from typing import Final
 
 from eth_utils.crypto import keccak
@@ -84,7 +85,7 @@ class TaskSource:
             raise ValueError("a task source needs policy clients with a weight above 0")
         self._spread = [(client.every, client) for client in clients if client.every is not None]
         self._clients = tuple(by_chance)
-        self._weights = [client.weight for client in by_chance]
+        self._weights = list(accumulate(client.weight for client in by_chance))
         self._chain_id = chain_id
         self._threshold = quorum_threshold_percentage
         self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose, nothing here is a secret
@@ -117,7 +118,7 @@ class TaskSource:
             # a short one at its start.
             if index % every == every // 2:
                 return client
-        return self._chance.choices(self._clients, self._weights)[0]
+        return self._chance.choices(self._clients, cum_weights=self._weights)[0]
 
 
 def _word(value: int | bytes) -> bytes:
@@ -137,7 +138,7 @@ def _swap(chance: random.Random) -> bytes:
     path = [chance.randbytes(20) for _ in range(chance.randint(2, 4))]
     amounts = (chance.randint(1, MOST_TOKENS), chance.randint(1, MOST_TOKENS))
     words: tuple[int | bytes, ...] = (*amounts, 160, chance.randbytes(20), SWAP_DEADLINE, len(path), *path)
-    return b"".join(_word(word) for word in words)
+    return b"".join([_word(word) for word in words])
 
 
 MOST_TOKENS: Final = 10**24

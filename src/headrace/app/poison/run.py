@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from headrace.app.bench.declaring import Say
-from headrace.app.demo.dying import first_death
-from headrace.app.demo.processes import DidNotStart
+from headrace.app.demo.dying import while_alive
 from headrace.app.demo.run import CONFIRMATIONS, DemoOptions, Stage, open_stage
 from headrace.app.load.endings import ask_endings
 from headrace.app.load.gateway_calls import GatewayCalls
@@ -73,17 +72,7 @@ async def run_poison(options: PoisonOptions, *, base: Path, say: Say) -> PoisonR
         seed=options.seed,
     )
     async with open_stage(demo, base=base, say=say) as stage:
-        playing = asyncio.create_task(_Poison(options, stage, say).run(), name="legs")
-        death = asyncio.create_task(first_death(stage), name="deaths")
-        try:
-            await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
-            if not playing.done():
-                raise DidNotStart(death.result())
-            return playing.result()
-        finally:
-            playing.cancel()
-            death.cancel()
-            await asyncio.gather(playing, death, return_exceptions=True)
+        return await while_alive(stage, _Poison(options, stage, say).run())
 
 
 class _Poison:

@@ -5,7 +5,6 @@ Promises  a step begins only when everything of the one before is on chain and i
 Leaves    which rate is next to `search`, whether it held to `step`.
 """
 
-import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,8 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from headrace.app.bench.declaring import Say
-from headrace.app.demo.dying import first_death
-from headrace.app.demo.processes import DidNotStart
+from headrace.app.demo.dying import while_alive
 from headrace.app.demo.run import CONFIRMATIONS, DemoOptions, Stage, open_stage, until_final
 from headrace.app.load.journal import Journal
 from headrace.app.load.landing import LiveCounts
@@ -77,17 +75,7 @@ async def run_throughput(options: ThroughputOptions, *, base: Path, say: Say) ->
         seed=options.seed,
     )
     async with open_stage(demo, base=base, say=say) as stage:
-        playing = asyncio.create_task(_Throughput(options, stage, say).run(), name="steps")
-        death = asyncio.create_task(first_death(stage), name="deaths")
-        try:
-            await asyncio.wait({playing, death}, return_when=asyncio.FIRST_COMPLETED)
-            if not playing.done():
-                raise DidNotStart(death.result())
-            return playing.result()
-        finally:
-            playing.cancel()
-            death.cancel()
-            await asyncio.gather(playing, death, return_exceptions=True)
+        return await while_alive(stage, _Throughput(options, stage, say).run())
 
 
 class _Throughput:

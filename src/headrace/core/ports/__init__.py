@@ -17,6 +17,7 @@ from headrace.core.ports.storage import (
     OperationStore,
     TransactionStore,
     Voyage,
+    Waiting,
 )
 from headrace.core.ports.time import Clock
 from headrace.core.ports.workloads import Call, Effect, GasGuess, Judgement, Seen, Workload
@@ -56,5 +57,6 @@ __all__ = [
     "TransactionStore",
     "UnknownRevert",
     "Voyage",
+    "Waiting",
     "Workload",
 ]

@@ -34,6 +34,16 @@ class Note:
     text: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """`ready`: operations that a lane could claim now. `backlog`: those that are neither sealed nor done (waiting,
+    queued, at rest, claimed). `overdue`: one of these can no longer land, see `OperationStore.end_overdue`."""
+
+    ready: int
+    backlog: int
+    overdue: bool
+
+
 class OperationStore(Protocol):
     async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
         """Saves each that is new; answers for each, and what one of them lacks is no matter of the others. An
@@ -71,12 +81,10 @@ class OperationStore(Protocol):
         written). Answers with every ending it wrote, its own first."""
         ...
 
-    async def count_ready(self, *, chain: ChainId, lane: Address, workload: str, now: float) -> int:
-        """How many this lane could claim now."""
-        ...
-
-    async def count_backlog(self, *, chain: ChainId) -> int:
-        """Operations that are neither sealed nor done: waiting, queued, at rest, claimed."""
+    async def look(
+        self, *, chain: ChainId, lane: Address, workloads: Sequence[str], now: float, head: BlockNumber | None
+    ) -> Waiting:
+        """What waits on this chain, in one question. Without `head` no deadline in blocks is overdue."""
         ...
 
 

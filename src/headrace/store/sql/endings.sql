@@ -65,5 +65,6 @@ UPDATE operations INDEXED BY operations_after SET
 WHERE stage IN ('waiting', 'queued', 'claimed') AND after IN (SELECT value FROM json_each(:ids))
 RETURNING id, outcome, reason, revert_data, revert_name, revert_args;
 
--- name: add_note
-INSERT INTO notes (at, subject, text) VALUES (:at, :subject, :text);
+-- name: add_notes
+INSERT INTO notes (at, subject, text)
+SELECT column1, column2, column3 FROM (VALUES :rows) WHERE column1 IS NOT NULL;

@@ -1,25 +1,47 @@
--- name: add_operation_if_new
--- Saves it, unless its id is here already or an unfinished operation wants the same effect.
+-- name: add_operations_if_new
+-- Saves each, which comes after nothing, unless its id is here already or belongs to a task request
+-- (column16: it follows from the answer to that), or an unfinished operation wants the same effect.
 INSERT INTO operations (
     id, content, workload, kind, form, chain, subject, payload, received_at, after, wait_until, deadline,
     deadline_block, retries, sender, stage
-) VALUES (
-    :id, :content, :workload, :kind, :form, :chain, :subject, :payload, :received_at, :after, :wait_until, :deadline,
-    :deadline_block, :retries, :sender, :stage
-) ON CONFLICT DO NOTHING;
+)
+SELECT
+    column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12,
+    column13, column14, column15, 'queued'
+FROM (VALUES :rows)
+WHERE column1 IS NOT NULL
+  AND (column16 OR NOT EXISTS (SELECT 1 FROM evaluations AS v WHERE v.operation = column1))
+ON CONFLICT DO NOTHING;
 
--- name: content_of_operation
-SELECT content FROM operations WHERE id = :id;
+-- name: add_followers_if_new
+-- The same for those that come after another, which must be here.
+INSERT INTO operations (
+    id, content, workload, kind, form, chain, subject, payload, received_at, after, wait_until, deadline,
+    deadline_block, retries, sender, stage
+)
+SELECT
+    column1, column2, column3, column4, column5, column6, column7, column8, column9, column10, column11, column12,
+    column13, column14, column15,
+    CASE WHEN EXISTS (SELECT 1 FROM operations_with_effect AS e WHERE e.id = column10)
+         THEN 'queued' ELSE 'waiting' END
+FROM (VALUES :rows)
+WHERE column1 IS NOT NULL
+  AND (column16 OR NOT EXISTS (SELECT 1 FROM evaluations AS v WHERE v.operation = column1))
+  AND EXISTS (SELECT 1 FROM operations AS p WHERE p.id = column10)
+ON CONFLICT DO NOTHING;
 
--- name: predecessor_has_effect
--- Returns no row when there is no such operation.
-SELECT EXISTS (SELECT 1 FROM operations_with_effect AS e WHERE e.id = o.id) AS has_effect
-FROM operations AS o WHERE o.id = :id;
+-- name: newest_operations
+-- Those that came last have the highest numbers: none is ever taken away, so that none is given twice.
+SELECT id FROM operations WHERE seq > :above;
+
+-- name: what_is_here
+-- Of each id: the content of the operation that has it, and whether a task request has it.
+SELECT ids.value AS id, o.content, EXISTS (SELECT 1 FROM evaluations AS v WHERE v.operation = ids.value) AS asked
+FROM json_each(:ids) AS ids LEFT JOIN operations AS o ON o.id = ids.value;
 
 -- name: wake_rested
 -- Ends the rest of those whose time has come; they keep their place in the queue.
-UPDATE operations SET not_before = NULL
-WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now;
+UPDATE operations SET not_before = NULL WHERE not_before IS NOT NULL AND not_before <= :now;
 
 -- name: claim_oldest_queued
 -- Moves up to :most into one lane's hands, of those that it may send. Two claimers never get the same operation.
@@ -32,17 +54,33 @@ WHERE seq IN (
 )
 RETURNING *;
 
--- name: count_ready
+-- name: first_rest_over
+SELECT min(not_before) FROM operations WHERE not_before IS NOT NULL;
+
+-- name: what_waits
+-- How many a lane could claim now, how many are neither sealed nor done, and whether one of these can no longer land
+-- (as `end_overdue` has it).
 SELECT
     (SELECT count(*) FROM operations
-     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain AND workload = :workload
-       AND (sender IS NULL OR sender = :lane))
+     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain
+       AND workload IN (SELECT value FROM json_each(:workloads)) AND (sender IS NULL OR sender = :lane))
   + (SELECT count(*) FROM operations
-     WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain AND workload = :workload
-       AND (sender IS NULL OR sender = :lane));
-
--- name: count_backlog
-SELECT count(*) FROM operations WHERE chain = :chain AND batch_id IS NULL AND outcome IS NULL;
+     WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain
+       AND workload IN (SELECT value FROM json_each(:workloads)) AND (sender IS NULL OR sender = :lane)) AS ready,
+    (SELECT count(*) FROM operations WHERE chain = :chain AND batch_id IS NULL AND outcome IS NULL) AS backlog,
+    EXISTS (
+        SELECT 1 FROM operations
+        WHERE chain = :chain AND deadline_block <= :head AND outcome IS NULL
+          AND stage IN ('waiting', 'queued', 'claimed'))
+ OR EXISTS (
+        SELECT 1 FROM operations
+        WHERE chain = :chain AND deadline <= :now AND outcome IS NULL
+          AND stage IN ('waiting', 'queued', 'claimed'))
+ OR EXISTS (
+        SELECT 1 FROM operations
+        WHERE chain = :chain AND wait_until <= :now AND stage = 'waiting'
+          AND NOT EXISTS (SELECT 1 FROM operations AS p WHERE p.id = operations.after AND p.stage = 'sealed')
+    ) AS overdue;
 
 -- name: release_claimed
 -- As if nothing had happened. Whoever is not claimed (any more) stays where it is.
@@ -80,6 +118,3 @@ UPDATE operations SET
     revert_data = NULL, revert_name = NULL, revert_args = NULL
 WHERE id = :id AND stage IN ('waiting', 'queued', 'claimed')
 RETURNING id, outcome, reason, revert_data, revert_name, revert_args;
-
--- name: has_evaluation
-SELECT 1 FROM evaluations WHERE operation = :operation;

@@ -36,6 +36,37 @@ WHERE operations.id = members.value AND stage = 'claimed' AND lane = :lane AND c
 INSERT INTO attempts (hash, transaction_seq, position, max_fee_wei, tip_wei, purpose, raw)
 VALUES (:hash, :transaction_seq, :position, :max_fee_wei, :tip_wei, :purpose, :raw);
 
+-- name: record_if_not_mined_before
+-- The common case in one statement: nothing of it was mined, and no attempt is new. Returns no row, and changes
+-- nothing, where that is not so. :idle says that none of its members has an effect.
+UPDATE transactions SET
+    state = :state, sent_at = :sent_at, reprice_at = :reprice_at, blocks_fitted = :blocks_fitted,
+    help_wanted = :help_wanted, cancelled = :cancelled, winner = :winner, block = :block, block_hash = :block_hash, ok = :ok,
+    gas_used = :gas_used, gas_price_wei = :gas_price_wei, mined_at = :mined_at,
+    taken_since = :taken_since, without_effect = CASE WHEN :idle THEN members ELSE :without_effect END
+WHERE chain = :chain AND lane = :lane AND nonce = :nonce AND state IN ('in_flight', 'taken') AND winner IS NULL
+  AND batch_id IS :batch_id AND gas_limit = :gas_limit AND sealed_at = :sealed_at
+  AND (SELECT count(*) FROM attempts AS a WHERE a.transaction_seq = transactions.seq) = :attempts
+  AND EXISTS (SELECT 1 FROM attempts AS a
+              WHERE a.hash = :newest AND a.transaction_seq = transactions.seq AND a.position = :attempts - 1)
+RETURNING
+    members,
+    EXISTS (SELECT 1 FROM json_each(members) AS ids CROSS JOIN operations AS o INDEXED BY operations_after
+            ON o.after = ids.value WHERE o.stage = 'waiting') AS awaited;
+
+-- name: settle_if_mined_so_before
+-- The common case in one statement: it was mined by this attempt in this block before, which its followers heard.
+-- Returns no row, and changes nothing, where that is not so.
+UPDATE transactions SET
+    state = 'settled', help_wanted = :help_wanted, cancelled = :cancelled, final_at = :final_at
+WHERE chain = :chain AND lane = :lane AND nonce = :nonce AND state = 'mined'
+  AND winner = :winner AND block_hash = :block_hash
+  AND batch_id IS :batch_id AND gas_limit = :gas_limit AND sealed_at = :sealed_at
+  AND (SELECT count(*) FROM attempts AS a WHERE a.transaction_seq = transactions.seq) = :attempts
+  AND EXISTS (SELECT 1 FROM attempts AS a
+              WHERE a.hash = :newest AND a.transaction_seq = transactions.seq AND a.position = :attempts - 1)
+RETURNING seq, batch_id, members, without_effect;
+
 -- name: transaction_as_saved
 -- What a newer state of it is compared with.
 SELECT seq, batch_id, members, gas_limit, sealed_at, state, winner, block_hash, without_effect,

@@ -14,10 +14,8 @@ from typing import Final
 
 from eth_utils.crypto import keccak
 
+from headrace.workloads.tasks.encoding import RESPONSE, TASK, WORD, bytes_part
 from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, RESPOND, Payload
-from headrace.workloads.tasks.structs import RESPONSE, TASK
-
-WORD: Final = 32
 
 
 def _selector(signature: str) -> bytes:
@@ -52,7 +50,7 @@ def batch_calldata(form: str, payloads: Sequence[Payload], *, strict: bool) -> b
     if form == CREATE:
         return selector + _arguments([tasks])
     responses = _array([_body(p.response) for p in payloads])
-    signatures = _array([_bytes(p.signature_data) for p in payloads])
+    signatures = _array([bytes_part(p.signature_data) for p in payloads])
     return selector + _arguments([tasks, responses, signatures])
 
 
@@ -60,7 +58,7 @@ def single_calldata(form: str, payload: Payload) -> bytes:
     """Straight to TaskManager. (The source document's own has no single call for create_and_respond.)"""
     if form == CREATE:
         return SINGLE[form] + _arguments([_body(payload.task)])
-    parts = [_body(payload.task), _body(payload.response), _bytes(payload.signature_data)]
+    parts = [_body(payload.task), _body(payload.response), bytes_part(payload.signature_data)]
     return SINGLE[form] + _arguments(parts)
 
 
@@ -69,16 +67,12 @@ def item_bytes(form: str, payload: Payload) -> int:
     size = len(_body(payload.task)) + WORD
     if form == CREATE:
         return size
-    return size + len(_body(payload.response)) + len(_bytes(payload.signature_data)) + 2 * WORD
+    return size + len(_body(payload.response)) + len(bytes_part(payload.signature_data)) + 2 * WORD
 
 
 def _body(encoded: bytes) -> bytes:
     # abi.encode of a dynamic struct begins with the offset of its body, always one word.
     return encoded[WORD:]
-
-
-def _bytes(value: bytes) -> bytes:
-    return len(value).to_bytes(WORD, "big") + value + bytes(-len(value) % WORD)
 
 
 def _array(elements: Sequence[bytes]) -> bytes:

@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from headrace.core.operation import Operation
 from headrace.core.words import BlockNumber, ChainId, OperationId
-from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, RESPOND, payload_of
+from headrace.workloads.tasks.payload import CREATE, CREATE_AND_RESPOND, RESPOND, Payload, payload_of
 from headrace.workloads.tasks.structs import Task, TaskResponse
 from headrace.workloads.tasks.workload import NAME
 
@@ -39,15 +39,9 @@ def operation_of(
 ) -> Operation:
     """Raises FixTheRequest where the parts do not make an operation of this kind."""
     payload = payload_of(kind, task, response, signature_data)
-    content = sha256()
-    for part in (NAME.encode(), kind.encode(), chain.to_bytes(32, "big"), payload.task, payload.response):
-        content.update(len(part).to_bytes(4, "big") + part)
-    # Not the signatures: aggregating again after a crash changes who signed, not what was asked. `after` and
-    # `deadline` are part of what was asked.
-    content.update(repr((after, deadline)).encode())
     return Operation(
         id=id,
-        content=content.digest(),
+        content=_content(kind, chain, payload, after, deadline),
         workload=NAME,
         kind=kind,
         form=kind,
@@ -60,6 +54,16 @@ def operation_of(
         deadline=deadline,
         deadline_block=_deadline_block(kind, task, response, windows),
     )
+
+
+def _content(
+    kind: str, chain: ChainId, payload: Payload, after: OperationId | None, deadline: float | None
+) -> bytes:
+    # Not the signatures: aggregating again after a crash changes who signed, not what was asked. `after` and
+    # `deadline` are part of what was asked.
+    parts = (NAME.encode(), kind.encode(), chain.to_bytes(32, "big"), payload.task, payload.response)
+    told = [piece for part in parts for piece in (len(part).to_bytes(4, "big"), part)]
+    return sha256(b"".join(told) + repr((after, deadline)).encode()).digest()
 
 
 def _deadline_block(kind: str, task: Task, response: TaskResponse | None, windows: Windows) -> BlockNumber:

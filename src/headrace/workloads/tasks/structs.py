@@ -5,32 +5,21 @@ Promises  `abi` of a struct is exactly Solidity's `abi.encode(struct)`; equal st
 Leaves    keys and signatures to `attest`, batches to `tasks.batches`.
 
 Encodings and hashes are kept once they are known: a task's are asked for half a dozen times on its way.
+How they are written and read stands in `tasks.encoding`.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, Self
 
-from eth_abi.codec import ABICodec
-from eth_abi.registry import registry
 from eth_utils.crypto import keccak
 
 from headrace.core.words import Address, BlockNumber, ChainId
-
-INTENT: Final = "(address,address,uint256,bytes,uint256,bytes)"
-TASK: Final = f"(bytes32,address,uint32,uint32,{INTENT},bytes,bytes,bytes,uint256)"
-RESPONSE: Final = "(bytes32,address,bytes32,bytes32,bytes,uint32)"
+from headrace.workloads.tasks import encoding
 
 ATTESTATION_TYPEHASH: Final = keccak(
     text="HeadraceAttestation(uint256 chainId,address taskManager,bytes32 taskHash,bytes32 responseHash)"
 )
-
-_codec = ABICodec(registry)
-
-
-def _address(value: object) -> Address:
-    assert isinstance(value, str), value  # eth-abi gives addresses as text
-    return Address(bytes.fromhex(value[2:]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,12 +33,12 @@ class Intent:
     chain: ChainId
     function_signature: bytes
 
-    def _tuple(self) -> tuple[object, ...]:
+    def _values(self) -> tuple[Address, Address, int, bytes, ChainId, bytes]:
         return (self.from_, self.to, self.value, self.data, self.chain, self.function_signature)
 
     @cached_property
     def _encoded(self) -> bytes:
-        return _codec.encode([INTENT], [self._tuple()])
+        return encoding.encode_intent(*self._values())
 
     @cached_property
     def _hashed(self) -> bytes:
@@ -79,22 +68,17 @@ class Task:
 
     @cached_property
     def _encoded(self) -> bytes:
-        intent = self.intent
-        return _codec.encode(
-            [TASK],
-            [
-                (
-                    self.task_id,
-                    self.policy_client,
-                    self.created_block,
-                    self.threshold_percent,
-                    intent._tuple(),
-                    self.intent_signature,
-                    self.wasm_args,
-                    self.quorum_numbers,
-                    self.timestamp,
-                )
-            ],
+        return encoding.encode_task(
+            self.task_id,
+            self.policy_client,
+            self.created_block,
+            self.threshold_percent,
+            self.intent.abi(),
+            self.intent_signature,
+            self.wasm_args,
+            self.quorum_numbers,
+            self.timestamp,
+            intent_values=self.intent._values(),
         )
 
     @cached_property
@@ -110,25 +94,32 @@ class Task:
     @classmethod
     def from_abi(cls, encoded: bytes) -> Self:
         """Raises eth_abi's DecodingError for bytes that are no Task."""
-        (fields,) = _codec.decode([TASK], encoded)
-        from_, to, value, data, chain, signature = fields[4]
+        values = encoding.plain_task(encoded)
+        if values is not None and (task := cls._of(values)).abi() == encoded:
+            return task
+        return cls._of(encoding.any_task(encoded))
+
+    @classmethod
+    def _of(cls, values: encoding.Tasks) -> Self:
+        task_id, client, block, threshold, intent, signature, arguments, quorums, timestamp = values
+        from_, to, value, data, chain, function_signature = intent
         return cls(
-            task_id=fields[0],
-            policy_client=_address(fields[1]),
-            created_block=BlockNumber(fields[2]),
-            threshold_percent=fields[3],
+            task_id=task_id,
+            policy_client=Address(client),
+            created_block=BlockNumber(block),
+            threshold_percent=threshold,
             intent=Intent(
-                from_=_address(from_),
-                to=_address(to),
+                from_=Address(from_),
+                to=Address(to),
                 value=value,
                 data=data,
                 chain=ChainId(chain),
-                function_signature=signature,
+                function_signature=function_signature,
             ),
-            intent_signature=fields[5],
-            wasm_args=fields[6],
-            quorum_numbers=fields[7],
-            timestamp=fields[8],
+            intent_signature=signature,
+            wasm_args=arguments,
+            quorum_numbers=quorums,
+            timestamp=timestamp,
         )
 
 
@@ -146,18 +137,13 @@ class TaskResponse:
 
     @cached_property
     def _encoded(self) -> bytes:
-        return _codec.encode(
-            [RESPONSE],
-            [
-                (
-                    self.task_id,
-                    self.policy_client,
-                    self.policy_id,
-                    self.intent_hash,
-                    self.evaluation_result,
-                    self.expire_block,
-                )
-            ],
+        return encoding.encode_response(
+            self.task_id,
+            self.policy_client,
+            self.policy_id,
+            self.intent_hash,
+            self.evaluation_result,
+            self.expire_block,
         )
 
     @cached_property
@@ -173,14 +159,21 @@ class TaskResponse:
     @classmethod
     def from_abi(cls, encoded: bytes) -> Self:
         """Raises eth_abi's DecodingError for bytes that are no TaskResponse."""
-        (fields,) = _codec.decode([RESPONSE], encoded)
+        values = encoding.plain_response(encoded)
+        if values is not None and (response := cls._of(values)).abi() == encoded:
+            return response
+        return cls._of(encoding.any_response(encoded))
+
+    @classmethod
+    def _of(cls, values: encoding.Responses) -> Self:
+        task_id, client, policy, intent_hash, result, expire = values
         return cls(
-            task_id=fields[0],
-            policy_client=_address(fields[1]),
-            policy_id=fields[2],
-            intent_hash=fields[3],
-            evaluation_result=fields[4],
-            expire_block=BlockNumber(fields[5]),
+            task_id=task_id,
+            policy_client=Address(client),
+            policy_id=policy,
+            intent_hash=intent_hash,
+            evaluation_result=result,
+            expire_block=BlockNumber(expire),
         )
 
 

@@ -26,10 +26,18 @@ ALL_TASK_RESPONSES: Final = keccak(text="allTaskResponses(bytes32)")[:4]
 # Without their calldata (core.gas.GAS_PER_BYTE each). Measured on anvil osaka, plus a tenth: the first batches
 # have a limit that is too high, never one that is too low. From then on receipts teach.
 ITEM_GAS: Final = {CREATE: 40_000, RESPOND: 175_000, CREATE_AND_RESPOND: 195_000}
+# Where the batch contract has all signatures checked together (docs/decisions/0020).
+TOGETHER_ITEM_GAS: Final = {RESPOND: 72_000, CREATE_AND_RESPOND: 98_000}
 # The last only for what was accepted while there was a batch contract: turning that off must not lose it.
 SINGLE_GAS: Final = {CREATE: 45_000, RESPOND: 200_000, CREATE_AND_RESPOND: 220_000}
 BATCH_OVERHEAD_GAS: Final = 85_000  # 21,000, the first and cold reads of the registry, a first non-signer
 SINGLE_OVERHEAD_GAS: Final = 30_000
+# What a receipt is taken to say of that: less than there is. A long intent is zeros for the most part: its bytes
+# cost less than a short one's. Alone in its transaction, a short create that learned from a long one ran dry.
+SINGLE_OVERHEAD_GAS_LEAST: Final = 21_000
+# That check, of all together. A batch of one does without, and must not teach that an item costs next to nothing.
+TOGETHER_GAS: Final = 130_000
+TOGETHER_GAS_LEAST: Final = 55_000
 # BatchTaskManager keeps this beside the item's own gas when it starts the last one, to record what failed: 30,000
 # and half a gas per byte of calldata, of which there are at most 128 KiB.
 RECORDING_GAS: Final = 100_000
@@ -82,11 +90,20 @@ class Tasks:
 
     def gas_guess(self, form: str) -> GasGuess:
         if self._contracts.batch is None:
-            return GasGuess(per_transaction=SINGLE_OVERHEAD_GAS, per_item=SINGLE_GAS[form], tail=0)
+            return GasGuess(
+                per_transaction=SINGLE_OVERHEAD_GAS,
+                per_transaction_least=SINGLE_OVERHEAD_GAS_LEAST,
+                per_item=SINGLE_GAS[form],
+                tail=0,
+            )
+        tail = self._contracts.item_gas + RECORDING_GAS
+        if form == CREATE or self._contracts.strict_only:
+            return GasGuess(per_transaction=BATCH_OVERHEAD_GAS, per_item=ITEM_GAS[form], tail=tail)
         return GasGuess(
-            per_transaction=BATCH_OVERHEAD_GAS,
-            per_item=ITEM_GAS[form],
-            tail=self._contracts.item_gas + RECORDING_GAS,
+            per_transaction=BATCH_OVERHEAD_GAS + TOGETHER_GAS,
+            per_transaction_least=BATCH_OVERHEAD_GAS + TOGETHER_GAS_LEAST,
+            per_item=TOGETHER_ITEM_GAS[form],
+            tail=tail,
         )
 
     def read_revert(self, data: bytes) -> Revert:
