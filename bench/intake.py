@@ -16,6 +16,9 @@ from headrace.app.bench.declaring import Bench, BenchRun
 from headrace.app.bench.findings import Check, Findings, Headline, Table
 from headrace.app.cli.options import LOAD_RANGE
 
+# As in headrace.app.intake.submissions, whose import takes long.
+KINDS = ("create_and_respond", "create")
+
 if TYPE_CHECKING:
     from headrace.app.intake.run import IntakeRun, Leg
 
@@ -24,12 +27,20 @@ P99_BELOW_MS = 5
 
 
 async def run(
-    bench: BenchRun, *, seconds: float, open_seconds: float, rate: float, connections: int, together: int
+    bench: BenchRun,
+    *,
+    kind: str,
+    seconds: float,
+    open_seconds: float,
+    rate: float,
+    connections: int,
+    together: int,
 ) -> Findings:
     from headrace.app.intake.cores import NotEnoughCores
     from headrace.app.intake.run import IntakeOptions, run_intake
 
     options = IntakeOptions(
+        kind=kind,
         seconds=seconds,
         open_s=open_seconds,
         rate_per_s=rate,
@@ -108,6 +119,13 @@ BENCH = Bench(
     run=run,
     options=(
         click.Option(
+            ["--kind"],
+            type=click.Choice(KINDS),
+            default=KINDS[0],
+            show_default=True,
+            help="Of each operation, with 1 KB of the client's own.",
+        ),
+        click.Option(
             ["--seconds"],
             type=LOAD_RANGE,
             default=15.0,
@@ -118,7 +136,7 @@ BENCH = Bench(
             ["--open-seconds"], type=LOAD_RANGE, default=20.0, show_default=True, help="At the fixed rate."
         ),
         click.Option(["--rate"], type=LOAD_RANGE, default=500.0, show_default=True, help="For the latency."),
-        click.Option(["--connections"], type=click.IntRange(1, 1000), default=64, show_default=True),
+        click.Option(["--connections"], type=click.IntRange(1, 1000), default=128, show_default=True),
         click.Option(
             ["--together"], type=click.IntRange(2, 100), default=100, show_default=True, help="Calls in a batch."
         ),

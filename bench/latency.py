@@ -1,12 +1,13 @@
 """When to flush: how soon a task is on chain by each policy, and what that takes in transactions and gas.
 
-At a modest rate, so that no block and no core is full: what is measured is the policy. `block` flushes a learned lead
-before the coming block, `interval` every so often. The ways run in pairs, each with a chain, operators and a gateway of
-its own. One transaction at a time is offered only what it can carry, for with more its queue would be measured: it is
-shown at its best.
+At a modest rate, so that no block and no core is full: what is measured is the policy. `block` flushes a learned
+lead before the coming block, `interval` every so often. The ways run in pairs, each with a chain, operators and a
+gateway of its own. One transaction at a time is offered only what it can carry, for with more its queue would be
+measured: it is shown at its best.
 
-A task that comes at any moment between two blocks waits half a block on average, then the lead, and then the chain
-carries the block out and it is seen: that is what `block` is held against.
+A task that comes at any moment between two blocks waits half a block on average and a whole one at most, then the
+lead, and then the chain carries the block out and it is seen: that is what `block` is held against. How soon
+a task is on chain by an interval hangs on where the flush happens to lie between two blocks.
 """
 
 import click
@@ -27,19 +28,19 @@ async def run(
     rate: float,
     sequential_rate: float,
     seconds: float,
-    intervals: tuple[int, int],
+    slow_ms: int,
+    quick_ms: int,
     block_time: int,
     gas_limit: int,
 ) -> Findings:
     from headrace.app.latency.run import LatencyOptions, WayRun, run_latency
     from headrace.app.latency.ways import block, interval, sequential
 
-    slow, quick = intervals
     runs = await run_latency(
         LatencyOptions(
             pairs=(
-                (block(rate), interval(slow, rate)),
-                (interval(quick, rate), sequential(sequential_rate)),
+                (block(rate), interval(slow_ms, rate)),
+                (interval(quick_ms, rate), sequential(sequential_rate)),
             ),
             seconds=seconds,
             block_time_s=block_time,
@@ -49,8 +50,7 @@ async def run(
         base=bench.base,
         say=bench.say,
     )
-    aligned, by_slow, by_quick, one_by_one = runs
-    batched = (aligned, by_slow, by_quick)
+    batched = aligned, by_slow, by_quick = runs[0], runs[1], runs[2]
 
     def p50(one: WayRun) -> float:
         return one.report["onchain_e2e_s"]["p50"] or 0.0
@@ -64,14 +64,18 @@ async def run(
     def not_on_time(one: WayRun) -> int:
         return one.report["valid"]["due"] - one.report["valid"]["outcomes"]["on_time"]
 
+    def in_seconds(*values: float | None) -> tuple[str, ...]:
+        return tuple("-" if value is None else f"{value:.2f}" for value in values)
+
     def times(one: WayRun) -> tuple[str, ...]:
-        report, parts = one.report, one.parts
-        values = (
-            *(report["answer_s"][p] for p in ("p50", "p99")),
-            *(report["onchain_e2e_s"][p] for p in ("p50", "p99")),
-            *(part["p50"] for part in (parts.waited, parts.sent, parts.mined)),
+        answer, on_chain = one.report["answer_s"], one.report["onchain_e2e_s"]
+        rate = f"{one.way.rate_per_s:g}"
+        return one.way.name, rate, *in_seconds(answer["p50"], answer["p99"], on_chain["p50"], on_chain["p99"])
+
+    def parts(one: WayRun) -> tuple[str, ...]:
+        return one.way.name, *in_seconds(
+            *(part["p50"] for part in (one.parts.waited, one.parts.sent, one.parts.mined))
         )
-        return one.way.name, f"{one.way.rate_per_s:g}", *("-" if v is None else f"{v:.2f}" for v in values)
 
     def takes(one: WayRun) -> tuple[str, ...]:
         report = one.report
@@ -88,12 +92,14 @@ async def run(
     return Findings(
         headline=(
             Headline("request to block, p50, flush by block", round(p50(aligned), 3), "s"),
-            Headline(f"flush every {slow:,} ms", round(p50(by_slow), 3), "s"),
+            Headline(f"flush every {slow_ms:,} ms", round(p50(by_slow), 3), "s"),
         ),
         checks=[
             Check.at_most("block_p50_s", round(p50(aligned), 3), block_time / 2 + LEAD_S + CHAIN_S),
             Check.at_most(
-                "block_p50_percent_of_slow_interval", round(100 * p50(aligned) / max(p50(by_slow), 0.001), 2), 100
+                "block_p99_s",
+                round(aligned.report["onchain_e2e_s"]["p99"] or 0.0, 3),
+                block_time + LEAD_S + CHAIN_S,
             ),
             Check.at_most("block_transactions_per_block", per_block(aligned), TRANSACTIONS_PER_BLOCK),
             Check.at_most(
@@ -111,23 +117,24 @@ async def run(
         runs=[one.report for one in runs],
         tables=[
             Table(
-                columns=(
-                    *("seconds", "tasks/s", "answer p50", "p99", "request to block p50", "p99"),
-                    *("waits to be sealed p50", "sealed to sent p50", "sent to block p50"),
-                ),
+                columns=("flush", "tasks/s", "answer p50 s", "p99", "on chain p50 s", "p99"),
                 rows=[times(one) for one in runs],
             ),
             Table(
                 columns=(
-                    "",
+                    "flush",
                     "tasks",
                     "transactions",
                     "a block",
-                    "tasks in one, p50",
+                    "tasks/tx p50",
                     "gas a task",
-                    "gateway CPU ms",
+                    "gateway CPU ms a task",
                 ),
                 rows=[takes(one) for one in runs],
+            ),
+            Table(
+                columns=("p50, s", "saved to sealed", "sealed to sent", "sent to seen in a block"),
+                rows=[parts(one) for one in runs],
             ),
         ],
         details={
@@ -163,12 +170,10 @@ BENCH = Bench(
         ),
         click.Option(["--seconds"], type=LOAD_RANGE, default=30.0, show_default=True, help="Of each way."),
         click.Option(
-            ["--intervals"],
-            type=click.IntRange(10, 600_000),
-            nargs=2,
-            default=(2000, 500),
-            show_default=True,
-            help="Milliseconds: the slow one and the quick one.",
+            ["--slow-ms"], type=click.IntRange(10, 600_000), default=2000, show_default=True, help="An interval."
+        ),
+        click.Option(
+            ["--quick-ms"], type=click.IntRange(10, 600_000), default=500, show_default=True, help="Another."
         ),
         click.Option(["--block-time"], type=click.IntRange(1, 60), default=2, show_default=True),
         click.Option(["--gas-limit"], type=click.IntRange(min=30_000_000), default=120_000_000, show_default=True),

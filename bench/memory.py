@@ -1,13 +1,12 @@
 """Memory stays flat: what is finished leaves it.
 
-Every task is of the kind that goes all the way: evaluated, signed, certified, recorded, final. A process has settled
-after a minute of load (connections, prepared statements, caches); from then to the end its resident memory is held
+Every task is of the kind that goes all the way: evaluated, signed, certified, recorded, final. A process has
+settled after a minute of load (connections, prepared statements); from then to the end its resident memory is held
 against the limit, each by the median of 20 s. What is left behind is counted by the gateway itself, when all is
-final, before the load and after it: operations, transactions, waiters and so on by part, and the interpreter's
-memory blocks.
+final, before the load and after it: operations, transactions, waiters and so on, and the interpreter's blocks.
 
-An operator remembers by design what it signed, for the last 100,000 tasks, so that it never signs two answers to one;
-its memory grows until there are so many.
+An operator remembers by design what it signed, for the last 100,000 tasks, so that it never signs two answers to
+one: its memory grows until there are so many.
 """
 
 import click

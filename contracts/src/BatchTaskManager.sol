@@ -173,7 +173,7 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
     /// @dev With less left, the check of all would be at the expense of the items.
     function _gasToProve(Run memory run) private pure returns (uint256) {
         uint256 bound = GAS_TO_PROVE + GAS_TO_PROVE_EACH * run.items;
-        return bound + _gasNeeded(run, 0) + 2 * msg.data.length;
+        return bound + _gasNeeded(run, 0) + 4 * msg.data.length;
     }
 
     function _start(uint256 items, bool strict) private view returns (Run memory run) {

@@ -12,6 +12,10 @@ contract AttestationsTest is BatchTest {
     /// @dev No signature is checked by itself for so little.
     uint256 private constant GAS_OF_A_PAIRING = 100_000;
 
+    // A point of the curve that is not in the group: x = 4.
+    bytes private constant OUT_OF_GROUP = hex"000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000004"
+        hex"0a989badd40d6212b33cffc3f3763e9bc760f988c9926b26da9dd85e928483446346b8ed00e1de5d5ea93e354abe706c";
+
     Task[] private _tasks;
     TaskResponse[] private _responses;
     bytes[] private _signatures;
@@ -72,6 +76,17 @@ contract AttestationsTest is BatchTest {
         _assertRefused(0);
         _assertRefused(3);
         _answer(1);
+    }
+
+    function test_APointOutsideTheGroup_IsRefused_AndNobodyElse() external {
+        _signatures[1] = bytes.concat(OUT_OF_GROUP, bytes32(uint256(1)));
+        taskManager.proveTogether(_attestations());
+        _assertRefused(1);
+        for (uint256 i = 6; i < ITEMS; ++i) {
+            uint256 gasBefore = gasleft();
+            _answer(i);
+            vm.assertLe(gasBefore - gasleft(), GAS_OF_A_PAIRING, "the other half was checked together");
+        }
     }
 
     function test_NothingElseIsProven() external {

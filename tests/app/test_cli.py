@@ -203,6 +203,12 @@ def test_where_there_is_no_store_yet_it_says_so(settings: Path, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == [settings]
 
 
+def test_status_asks_a_gateway_that_does_not_run_for_no_memory(with_operation: Path, tmp_path: Path) -> None:
+    answer = run("status", "--memory", cwd=tmp_path)
+    assert answer.returncode == 1
+    assert "no gateway runs" in answer.stderr
+
+
 def test_status_counts_in_a_table_and_as_json(with_operation: Path, tmp_path: Path) -> None:
     answer = run("status", cwd=tmp_path)
     assert answer.returncode == 0

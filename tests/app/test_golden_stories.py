@@ -77,7 +77,7 @@ max fee 2.433 gwei, tip 1.12 gwei per gas, 0x…
         assert await told(world, 0) == words(
             """
             nonce 0 of lane 0x… on chain 31337: batch #
-            +0 sealed: batch #, 1 operation (tasks create_and_respond), gas limit 864650
+            +0 sealed: batch #, 1 operation (tasks create_and_respond), gas limit 897650
             +0 signed as 0x… (batch): max fee 2.1723 gwei, tip 1 gwei per gas
             +0 sent to a node
             +36 not mined yet: replaced by the same batch with higher fees: \
@@ -163,7 +163,7 @@ async def test_a_batch_that_ran_dry_tells_how_many_landed_and_the_others_why_not
         book.samples.append(20_000)  # it has learned nonsense
         await world.add(*operations)
         await world.finish()
-        assert "of 10 operations: 2 landed, 8 to travel again" in await told(world, 0)
+        assert "of 10 operations: 3 landed, 7 to travel again" in await told(world, 0)
         lines = (await told(world, operations[-1].id)).splitlines()
         assert lines[2].startswith(
             "+72 came back from nonce 0: the batch ran dry before this item; the contract said "
@@ -186,7 +186,7 @@ async def test_a_mined_failure_names_the_guilty_and_what_became_of_its_neighbour
         )
         assert "came back from nonce 0: its batch reverted because of a neighbour" in await told(world, good.id)
         assert (await told(world, 0)).splitlines()[4:] == [
-            "+12 mined as 0x… in block 4, and reverted: 275625 gas at 1.5861 gwei",
+            "+12 mined as 0x… in block 4, and reverted: 317625 gas at 1.5861 gwei",
             "+36 mined and reverted: BatchPartialFailure(failures=[(index=0, taskId=0x…, "
             "error=TaskAlreadyExists(existingTaskHash=0x…))])",
             "+36 of 2 operations: 1 conflict, 1 to travel again",

@@ -11,12 +11,15 @@ import pytest
 
 from api.gateway import open_gateway, until
 from headrace.api.control import control_app
+from headrace.api.rpc import Rpc
 from headrace.api.server import GatewayServer
 from headrace.api.services import Limits
+from headrace.api.topics import Topics
 from headrace.app.control_client import call_gateway
 from headrace.app.control_socket import control_listener
 from headrace.app.drain_wait import until_drained
 from headrace.app.engine_room import EngineRoom, build_engine
+from headrace.app.held import Held
 from headrace.app.lane_office import LaneOffice
 from headrace.app.lanes_at_rest import lanes_at_rest
 from headrace.app.settings import Settings, load_settings
@@ -25,6 +28,7 @@ from headrace.chain.reverts import Errors
 from headrace.chain.signing import LocalSigner
 from headrace.core.errors import FixTheRequest, NeedsOperator
 from headrace.core.words import ChainId, Nonce
+from headrace.engine.intake import Intake
 from headrace.store import SqliteStore, open_store
 from headrace.testing.builders import BATCH_TASK_MANAGER, CHAIN, TASK_MANAGER, Builder, TaskChain, fake_task_chain
 from headrace.testing.clock import HandClock
@@ -108,8 +112,13 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         await engine.restart()
         await engine.watcher.saw(contracts.chain.head)
         office = LaneOffice(engine=engine, reader=store, chain=CHAIN)
+        intake = Intake(
+            store=store, noticed=engine.noticed, backlog=engine.backlog, waiting_max=10, backlog_max=10
+        )
+        rpc = Rpc({}, Limits())
+        held = Held(engine=engine, intake=intake, topics=Topics(), rpc=rpc, desk=None, tasks=None)
         listener = stack.enter_context(control_listener(settings.control_socket))
-        server = GatewayServer(control_app(office, Limits()), grace_s=1)
+        server = GatewayServer(control_app(office, Limits(), held=held), grace_s=1)
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             await until(lambda: server.started or serving.done())
@@ -117,6 +126,24 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
         finally:
             server.stop()
             await serving
+
+
+async def test_what_a_gateway_holds_is_counted_by_part_and_is_nothing_when_all_is_final(house: House) -> None:
+    assert set((await house.call("headrace_memory"))["under_way"].values()) == {0}
+    await house.under_way()
+    held = await house.call("headrace_memory")
+    assert {name: count for name, count in held["under_way"].items() if count} == {
+        "lanes transactions": 1,
+        "lanes attempts": 1,
+        "lanes operations": 1,
+    }
+    assert held["process"]["memory_blocks"] > 0
+    blocks_before = held["kept"]["blocks"]
+    for _ in range(4):
+        await house.mine()
+    held = await house.call("headrace_memory")
+    assert set(held["under_way"].values()) == {0}
+    assert held["kept"]["blocks"] == blocks_before + 4
 
 
 async def test_every_lane_is_listed_from_the_start_with_what_the_chain_has_of_it(house: House) -> None:

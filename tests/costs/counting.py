@@ -2,8 +2,10 @@
 
 Owns      connections that count what they are given, and the report of it by name.
 Promises  every statement is counted under its name in our .sql files, each row of an `executemany` as one more;
-          BEGIN, COMMIT, SAVEPOINT and their like apart. SQLite's own trace would count the same, and once more for
-          each trigger that a row sets off, which is work inside a statement and no question of ours.
+          BEGIN, COMMIT, SAVEPOINT and their like apart, as is the PRAGMA by which a thread of its own checkpoints.
+
+SQLite's own trace would count the same, and once more for each trigger that a row sets off: work inside a
+statement, and no question of ours.
 """
 
 import re
@@ -22,7 +24,7 @@ from headrace.store.queries import load_queries
 
 _FILES = sorted(path.stem for path in (Path(headrace.store.__file__).parent / "sql").glob("*.sql"))
 _NAMES = {sql: f"{file}.{name}" for file in _FILES for name, sql in load_queries(file).items()}
-_FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE")
+_FRAME = re.compile(r"BEGIN|COMMIT|ROLLBACK|SAVEPOINT|RELEASE|PRAGMA")
 _PLACES = re.compile(r"\(\?(?:, \?)*\)(?:, \(\?(?:, \?)*\))*")
 
 

@@ -1,7 +1,7 @@
-"""What a node is asked, per transaction and per block: counted at the proxy, on a real chain with the real contracts.
+"""What a node is asked, per transaction and per block: counted at the proxy, on a real chain, by real contracts.
 
-The bounds that we hold ourselves to in steady state: three calls a transaction (it is simulated, sent, and once deep
-enough its block is looked at again) and three a block, however many operations and transactions wait.
+The bounds that we hold ourselves to in steady state: three calls a transaction (it is simulated, it is sent, and
+once it is deep enough its block is looked at again) and three a block, however many operations wait.
 """
 
 from collections import Counter
@@ -35,6 +35,7 @@ PER_TRANSACTION_MAX = 3
 PER_BLOCK_MAX = 3
 CONFIRMATIONS = 3
 BLOCKS = 6
+WARM = 40
 
 
 def the_settings() -> Settings:
@@ -45,7 +46,10 @@ def the_settings() -> Settings:
         "confirmations": CONFIRMATIONS,
     }
     return Settings.model_validate(
-        {"chains": {"real": chain}, "lanes": [{"key_env": "UNUSED", "chain": "real", "transactions_in_flight_max": 4}]}
+        {
+            "chains": {"real": chain},
+            "lanes": [{"key_env": "UNUSED", "chain": "real", "transactions_in_flight_max": 4}],
+        }
     )
 
 
@@ -130,10 +134,11 @@ async def open_scene(folder: Path) -> AsyncIterator[Scene]:
         await scene.hear()
         while not listening.listening:
             await scene.block()
-        await scene.send(1, of=4)  # what is asked once is asked: of the node what it can do, of the lane its coin
+        # What is asked once is asked: of the node what it can do, of the account its coin; and gas is learned.
+        await scene.send(1, of=WARM)
         for _ in range(CONFIRMATIONS + 1):
             await scene.block()
-        assert engine.lanes[0].runner.unsettled() == 0
+        assert (await store.counts())["landed"] == WARM
         yield scene
 
 
@@ -149,15 +154,18 @@ async def test_a_transaction_is_three_calls_and_a_block_is_two_whatever_they_car
         for _ in range(CONFIRMATIONS):
             await scene.block()
         assert scene.engine.lanes[0].runner.unsettled() == 0
-        assert (await scene.store.counts())["landed"] == 4 + BLOCKS * transactions * of
+        assert (await scene.store.counts())["landed"] == WARM + BLOCKS * transactions * of
         asked = scene.asked() - before
         sent, blocks = BLOCKS * transactions, BLOCKS + CONFIRMATIONS
-        assert asked == {
-            "eth_sendRawTransaction": sent,
-            "eth_getBlockByNumber": sent,  # deep enough: is its block still the one that had it?
-            "eth_call": sent + blocks,  # the simulation of each; the quorum at each block
-            "eth_getBlockReceipts": BLOCKS,  # of all of a block's transactions at once, where ours may be among them
-        }
+        assert (
+            asked
+            == {
+                "eth_sendRawTransaction": sent,
+                "eth_getBlockByNumber": sent,  # deep enough: is its block still the one that had it?
+                "eth_call": sent + blocks,  # the simulation of each; the quorum at each block
+                "eth_getBlockReceipts": BLOCKS,  # all of a block at once, where ours may be among them
+            }
+        )
         assert asked.total() <= PER_TRANSACTION_MAX * sent + PER_BLOCK_MAX * blocks
 
 
@@ -184,4 +192,4 @@ async def test_however_many_transactions_a_block_has_passed_by_the_node_is_asked
         await scene.anvil.set_block_gas_limit(limit)
         for _ in range(CONFIRMATIONS + 2):
             await scene.block()
-        assert (await scene.store.counts())["landed"] == 4 + 4 * 2
+        assert (await scene.store.counts())["landed"] == WARM + 4 * 2

@@ -17,10 +17,13 @@ from costs.counting import Statements, counted_statements
 from engine.world import World, open_world
 from headrace.core.operation import Operation
 from headrace.core.ports import Added, Evaluation
+from headrace.core.settlement import Claimed, Claiming, Due, Move
 from headrace.core.words import OperationId
 from headrace.store import SqliteStore, open_store
 from headrace.workloads.tasks.payload import CREATE, RESPOND
-from store.made import StillClock, an_operation, digest
+from store.contract_settling import PROOF
+from store.made import NOW, StillClock, an_operation, digest
+from store.made_jobs import change, due
 
 STATEMENTS_MAX = 8
 COMMITS_MAX = 5
@@ -105,7 +108,9 @@ async def test_a_batch_that_others_wait_for_asks_one_question_more(tmp_path: Pat
         ]
         await world.store.add_operations([*creates, *responds])
         came_in = heard.since_last_asked()
-        assert (came_in.count, came_in.commits) == (3, 1), "those that come after another have statements of theirs"
+        assert (came_in.count, came_in.commits) == (3, 1), (
+            "those that come after another have statements of theirs"
+        )
         world.gateway.packer.noticed(count)
         while await world.open_operations():
             await world.flush()
@@ -205,3 +210,27 @@ async def test_who_asks_twice_costs_one_question_for_all_of_them(group: Group) -
     group.heard.since_last_asked()
     assert set(await group.store.add_operations(operations)) == {Added.SAME}
     assert group.heard.since_last_asked().count == 2
+
+
+@pytest.mark.parametrize("count", BATCHES)
+async def test_claims_that_begin_together_are_saved_with_their_operations_in_three_statements(
+    group: Group, count: int
+) -> None:
+    changes = []
+    for i in range(count):
+        await due(group.store, f"{i}")
+        claiming = Claiming(move=Move.CLAIM, amount=7, operation=OperationId(f"op-{i}"))
+        changes.append((change(f"{i}", Due(), claiming), an_operation(f"op-{i}")))
+    group.heard.since_last_asked()
+    assert set(await group.store.begin_settling(changes, now=NOW)) == {Added.FRESH}
+    asked = group.heard.since_last_asked()
+    assert dict(asked.written) == {
+        "jobs.change_settlements_if_still_there": 1,
+        "jobs.add_job_events": 1,
+        "operations.add_operations_if_new": 1,
+    }
+    assert asked.commits == 1
+    ends = [change(f"{i}", wanted.after, Claimed(7, PROOF)) for i, (wanted, _) in enumerate(changes)]
+    assert len(await group.store.change_settlements(ends, now=NOW)) == count
+    asked = group.heard.since_last_asked()
+    assert dict(asked.written) == {"jobs.change_settlements_if_still_there": 1, "jobs.add_job_events": 1}

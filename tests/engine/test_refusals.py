@@ -80,7 +80,7 @@ async def test_a_batch_that_another_node_took_and_mined_after_all_has_landed(tmp
 
 
 async def test_a_refusal_is_forgotten_after_a_while_and_full_batches_are_tried_again(tmp_path: Path) -> None:
-    async with open_world(tmp_path, rules=NodeRules(gas_per_transaction_max=2_000_000)) as world:
+    async with open_world(tmp_path, rules=NodeRules(gas_per_transaction_max=1_500_000)) as world:
         operations = [world.made.operation() for _ in range(8)]
         await world.add(*operations)
         await world.flush()

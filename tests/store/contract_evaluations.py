@@ -1,5 +1,6 @@
 """The off-chain answer: begun before operators see the task, concluded once, resumed if somebody was told yes."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -104,3 +105,37 @@ class EvaluationsContract:
         await store.begin_evaluation(an_evaluation("nobody waits", resume=False))
         await store.conclude_evaluation(OperationId("b"), result=b"", operations=[])
         assert [e.operation for e in await store.open_evaluations()] == ["c", "a"]
+
+    async def test_of_answers_that_come_together_one_that_cannot_be_saved_hinders_no_other(
+        self, store: Store
+    ) -> None:
+        await store.add_operations([an_operation("m")])
+        for id in ("a", "b", "c", "d"):
+            await store.begin_evaluation(an_evaluation(id))
+        other = an_operation("m", content=b"\x09" * 32)
+        follows = {
+            "a": [an_operation("a")],
+            "b": [an_operation("b"), other],
+            "nobody": [],
+            "d": [an_operation("d")],
+        }
+        answers = await asyncio.gather(
+            *(
+                store.conclude_evaluation(OperationId(id), result=b"yes", operations=operations)
+                for id, operations in follows.items()
+            ),
+            return_exceptions=True,
+        )
+        assert [type(answer) for answer in answers] == [type(None), OtherContent, KeyError, type(None)]
+        assert await stages(store, "a", "d") == ["queued", "queued"]
+        assert await store.account(OperationId("b")) is None
+        assert [e.operation for e in await store.open_evaluations()] == ["b", "c"]
+
+    async def test_of_requests_that_come_together_each_gets_its_own_answer(self, store: Store) -> None:
+        await store.add_operations([an_operation("submitted")])
+        first, twin = an_evaluation("a"), replace(an_evaluation("a"), task=b"built a moment later")
+        taken = replace(an_evaluation("b"), subject=first.subject)
+        wishes = [first, twin, taken, an_evaluation("submitted"), an_evaluation("c")]
+        answers = await asyncio.gather(*(store.begin_evaluation(wish) for wish in wishes), return_exceptions=True)
+        assert answers[:2] == [None, first] and answers[4] is None
+        assert [type(answer) for answer in answers[2:4]] == [SubjectTaken, OtherContent]

@@ -20,6 +20,8 @@ from store.made import (
     ended,
     in_flight,
     landed,
+    mined,
+    record,
     returned,
     seal,
     sealed,
@@ -172,6 +174,41 @@ class OperationsContract:
         assert await claim(store, now=NOW + 9) == ["b"]
         assert await ready(store, chain=CHAIN, lane=LANE, workload="tasks", now=NOW + 10) == 1
         assert await claim(store, now=NOW + 10) == ["a"]
+
+    async def test_a_rest_goes_on_while_its_operation_waits_for_another(self, store: Store) -> None:
+        await store.add_operations([an_operation("a"), a_follower("b", "a")])
+        await store.judge([], [returned("b", not_before=NOW + 10)], now=NOW)
+        assert await claim(store) == ["a"]
+        assert await claim(store, now=NOW + 1) == []
+        first = in_flight(0)
+        await seal(store, first, ["a"])
+        await record(store, mined(first))
+        assert await stages(store, "b") == ["queued"]
+        assert await claim(store, now=NOW + 9) == []
+        assert await claim(store, now=NOW + 10) == ["b"]
+
+    async def test_every_rest_ends_whatever_was_claimed_meanwhile(self, store: Store) -> None:
+        await store.add_operations([an_operation(id) for id in "abc"])
+        assert await claim(store) == ["a", "b", "c"]
+        await store.judge([], [returned("a", not_before=NOW + 20), returned("b", not_before=NOW + 10)], now=NOW)
+        assert await claim(store, now=NOW + 10) == ["b"]
+        await store.judge([], [returned("c", not_before=NOW + 15)], now=NOW)
+        assert await claim(store, now=NOW + 14) == []
+        assert await claim(store, now=NOW + 15) == ["c"]
+        assert await claim(store, now=NOW + 20) == ["a"]
+
+    async def test_a_look_tells_of_what_can_no_longer_land(self, store: Store) -> None:
+        async def overdue(head: int | None, now: float = NOW) -> bool:
+            block = None if head is None else BlockNumber(head)
+            look = await store.look(chain=CHAIN, lane=LANE, workloads=["tasks"], now=now, head=block)
+            return look.overdue
+
+        await store.add_operations([an_operation("a", deadline_block=BlockNumber(10))])
+        assert [await overdue(head) for head in (9, 10, None)] == [False, True, False]
+        await store.add_operations([an_operation("b", deadline=NOW + 5), a_follower("c", "b", wait_until=NOW + 3)])
+        assert [await overdue(None, NOW + s) for s in (2, 3, 5)] == [False, True, True]
+        await store.end_overdue(now=NOW + 5, head=BlockNumber(10), chain=CHAIN)
+        assert not await overdue(11, NOW + 99)
 
     async def test_ready_ones_are_counted_by_chain_and_workload(self, store: Store) -> None:
         await store.add_operations(

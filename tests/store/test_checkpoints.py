@@ -17,7 +17,10 @@ def in_the_file_alone(path: Path, folder: Path) -> int:
     copy = folder / "copy.db"
     copy.write_bytes(path.read_bytes())
     with closing(sqlite3.connect(copy)) as db:
-        count: int = db.execute("SELECT count(*) FROM operations").fetchone()[0]
+        try:
+            count: int = db.execute("SELECT count(*) FROM operations").fetchone()[0]
+        except sqlite3.DatabaseError:
+            return 0  # copied before its tables were moved there, or in the middle of a move
     return count
 
 

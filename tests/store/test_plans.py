@@ -27,7 +27,7 @@ BATCH = 100
 # Small by nature, or an index that holds nothing but what is asked for.
 MAY_SCAN = re.compile(
     r"SCAN (json_each|ids|members|returned) VIRTUAL"
-    r"|SCAN \d+ CONSTANT ROWS|SCAN \(subquery-\d+\)$|SCAN (answers)$"
+    r"|SCAN \d+ CONSTANT ROWS|SCAN \(subquery-\d+\)$|SCAN (answers|changes)$"
     r"|SCAN CONSTANT ROW|SCAN l$|SCAN outcomes$"
     r"|SCAN evaluations USING INDEX evaluations_open"
     r"|SCAN operations USING COVERING INDEX operations_open"

@@ -10,8 +10,8 @@ import pytest
 
 from headrace.core.operation import NEXT, Stage
 from headrace.core.words import OperationId, Outcome
-from headrace.store.ledger import record, seal
 from headrace.store.adding import add_all
+from headrace.store.ledger import record, seal
 from store.made import CHAIN, LANE, an_attempt, an_operation, digest, in_flight, mined
 from store.opened import migrated
 

@@ -4,7 +4,7 @@ import asyncio
 import resource
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
@@ -127,6 +127,54 @@ async def test_a_failing_job_fails_alone(watched: Watched) -> None:
     ]
     assert watched.saved() == ["before", "between", "after"]
     assert watched.commits() - before == 2
+
+
+def note_all(db: sqlite3.Connection, texts: Sequence[str]) -> list[int | Exception]:
+    """How many came together; a refusal for "refused"; "mistaken" spoils it for all of them."""
+    add_notes(db, [Note(subject="s", text=text) for text in texts if text != "refused"], at=NOW)
+    if "mistaken" in texts:
+        raise KeyError("our own")
+    return [FileExistsError(text) if text == "refused" else len(texts) for text in texts]
+
+
+async def asked_together(watched: Watched, *texts: str) -> list[int | BaseException]:
+    async with watched.held():
+        tasks = [asyncio.ensure_future(watched.writer.run_with_others(note_all, text)) for text in texts]
+        other = asyncio.ensure_future(watched.noted("other"))
+        await asyncio.sleep(0)
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    await other
+    return answers
+
+
+async def test_work_that_many_ask_for_is_done_for_all_of_them_at_once(watched: Watched) -> None:
+    assert await asked_together(watched, "a", "b", "c") == [3, 3, 3]
+    assert watched.saved() == ["a", "b", "c", "other"]
+    assert not [sql for sql in watched.statements if sql.startswith("SAVEPOINT")]
+
+
+async def test_one_of_many_that_is_refused_is_refused_alone(watched: Watched) -> None:
+    first, refused, last = await asked_together(watched, "a", "refused", "c")
+    assert (first, last) == (3, 3) and isinstance(refused, FileExistsError)
+    assert watched.saved() == ["a", "c", "other"]
+
+
+async def test_one_of_many_that_fails_is_undone_alone_and_the_others_are_done_each_for_itself(
+    watched: Watched,
+) -> None:
+    first, mistaken, last = await asked_together(watched, "a", "mistaken", "c")
+    assert (first, last) == (1, 1) and isinstance(mistaken, KeyError)
+    assert watched.saved() == ["a", "c", "other"]
+
+
+async def test_who_hung_up_is_left_out_of_what_is_done_for_many(watched: Watched) -> None:
+    async with watched.held():
+        tasks = [asyncio.ensure_future(watched.writer.run_with_others(note_all, text)) for text in "abc"]
+        await asyncio.sleep(0)
+        tasks[1].cancel()
+        await asyncio.sleep(0)
+    assert await asyncio.gather(tasks[0], tasks[2]) == [2, 2]
+    assert watched.saved() == ["a", "c"]
 
 
 async def test_a_cancelled_caller_leaves_nothing_half(watched: Watched) -> None:

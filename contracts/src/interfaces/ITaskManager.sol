@@ -93,7 +93,7 @@ interface ITaskManager is IOwned, IQuorumErrors {
         bytes calldata signatureData
     ) external;
 
-    /// @notice Checks many signatures together, which costs about a quarter of one by one, and remembers until the
+    /// @notice Checks many signatures together, which costs about a third of one by one, and remembers until the
     /// transaction ends which of them hold. Answers that come with them are then recorded without another check. Anyone
     /// may ask. Says nothing of those that do not hold: they are refused where they are used.
     function proveTogether(Attestation[] calldata attestations) external;

@@ -15,6 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope
 
 from headrace.api.origin import header
+from headrace.api.patience import Patience
 from headrace.api.services import Limits
 
 _DISCARDED_BY_SERVER_MAX: Final = 16 << 20
@@ -35,6 +36,7 @@ class NotRead(Exception):
 class Bodies:
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+        self._patience = Patience(limits.body_read_s)
         self.held_bytes = 0
 
     @asynccontextmanager
@@ -50,26 +52,26 @@ class Bodies:
         """Held until `let_go`. Raises NotRead; ClientDisconnect where the client is gone."""
         self._refuse_announced(scope)
         body = bytearray()
+        reading = self._patience.begin()
         try:
-            async with asyncio.timeout(self._limits.body_read_s):
-                more = True
-                while more:
-                    message = await receive()
-                    if message["type"] == "http.disconnect":
-                        raise ClientDisconnect
-                    chunk = message.get("body", b"")
-                    self.held_bytes += len(chunk)
-                    body += chunk
-                    self._refuse_grown(body)
-                    more = message.get("more_body", False)
-                return bytes(body)
-        except TimeoutError:
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                chunk = message.get("body", b"")
+                self.held_bytes += len(chunk)
+                body += chunk
+                self._refuse_grown(body)
+                more = message.get("more_body", False)
+        except BaseException as error:
             self.let_go(body)
-            late = f"the body did not arrive within {self._limits.body_read_s:g} s"
-            raise NotRead(408, late, hang_up=True) from None
-        except BaseException:
-            self.let_go(body)
+            if self._patience.end(reading) and isinstance(error, asyncio.CancelledError):
+                late = f"the body did not arrive within {self._limits.body_read_s:g} s"
+                raise NotRead(408, late, hang_up=True) from None
             raise
+        self._patience.end(reading)
+        return bytes(body)
 
     def let_go(self, body: bytes | bytearray) -> None:
         self.held_bytes -= len(body)

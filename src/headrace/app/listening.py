@@ -26,6 +26,7 @@ class HttpServer(uvicorn.Server):
                 loop="uvloop",
                 http="httptools",
                 ws="none",
+                proxy_headers=False,  # nothing looks at who asks
                 timeout_graceful_shutdown=grace_s,
             )
         )

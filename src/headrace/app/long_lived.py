@@ -1,4 +1,4 @@
-"""Keeps the garbage collector off what lives as long as the process: code, ABIs, the parts of the gateway.
+"""Keeps the garbage collector off what lives as long as the process: code, ABIs, the parts of a gateway.
 
 Promises  cycles among what comes and goes are still found, only later: some thousands of objects may wait for it.
 """

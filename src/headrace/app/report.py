@@ -18,12 +18,12 @@ from headrace.app.load.endings import SaidEnding
 from headrace.app.load.journal import Accepted, Entry, Refused, Unanswered
 from headrace.app.load.measure import LoadRun
 from headrace.app.load.profile import OpenLoop, Profile
+from headrace.app.load.replies import POLICY_REFUSED
 from headrace.app.load.task_source import Kind
 from headrace.app.percentiles import percentiles
 from headrace.app.report_costs import Carried
 from headrace.app.report_shape import VERSION, Outcomes, Part, ProfileFacts, Report
 
-POLICY_REFUSED: Final = -32615
 WITH_EFFECT: Final = frozenset({"landed", "already_done"})  # outcomes in the words of the gateway's API
 
 

@@ -203,8 +203,8 @@ class Packer:
     async def _flush(self) -> None:
         if self.drained:
             return
-        # What is not taken now waits from now on: with the moment of those that are, the next flush would be due at
-        # once, and would go on like that with the few that came during each.
+        # What is not taken now waits from now on: with the moment of those that are, the next flush would be due
+        # at once, and would go on like that with the few that came during each.
         started = self._last_flush_at = self._ready_since = self._clock.now()
         head = self._lane.head
         assert head is not None

@@ -14,7 +14,6 @@ from functools import partial
 from typing import Any, Final, assert_never
 
 from eth_abi.exceptions import DecodingError
-from eth_utils.crypto import keccak
 
 from headrace.attest import bls
 from headrace.attest.scheme import Scheme
@@ -144,7 +143,7 @@ class _Collection:
         self._shared = shared
         self._clock = shared._clock
         self._question = Question.about(task)
-        self._task_hash = keccak(self._question.encoded)
+        self._task_hash = task.hash()
         self._intent_hash = task.intent.hash()
         self._responses: dict[bytes, TaskResponse | str] = {}  # as decoded, or what is wrong with it
         self._heard_at: dict[int, float] = {}
@@ -255,7 +254,7 @@ class _Collection:
         """None if somebody's signature is bad: it no longer counts, and the standing is another."""
         response = self._read(encoded)
         assert isinstance(response, TaskResponse)
-        response_hash = keccak(encoded)
+        response_hash = response.hash()
         digest = attestation_digest(
             chain=self._shared._chain,
             task_manager=self._shared._task_manager,

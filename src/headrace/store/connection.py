@@ -12,7 +12,10 @@ from typing import Final
 from headrace.core.errors import NeedsOperator, TryLater
 
 _BUSY_TIMEOUT_S: Final = 5.0  # somebody may have the file open in a console
-_CACHE_KIB: Final = 16 * 1024
+_CACHE_KIB: Final = 16 * 1024  # of who writes: a group of changes should fit, or it is written twice
+# Of who reads: what waits is little and soon asked for again, a single operation seldom. A large one fills up for
+# minutes, and looks like a leak.
+_READ_CACHE_KIB: Final = 2 * 1024
 _WAL_KEPT_BYTES: Final = 64 * 1024 * 1024  # after a burst, give the rest of the log file back to the disk
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL})
@@ -49,7 +52,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
     try:
         db.row_factory = sqlite3.Row
         db.execute("PRAGMA foreign_keys = ON")
-        db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        db.execute(f"PRAGMA cache_size = -{_READ_CACHE_KIB if read_only else _CACHE_KIB}")
         if read_only:
             db.execute("PRAGMA query_only = ON")
         else:

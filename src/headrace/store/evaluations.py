@@ -62,10 +62,10 @@ class _OneIsInTheWay(Exception):
 
 def _begin_all(
     db: sqlite3.Connection, evaluations: Sequence[Evaluation]
-) -> Sequence[Evaluation | None | Exception]:
+) -> Sequence[Evaluation | Exception | None]:
     cursors = execute_rows(db, _SQL["begin_evaluations_if_new"], [_values(each) for each in evaluations])
     begun = {row["operation"] for row in returned_rows(cursors)}
-    answers: list[Evaluation | None | Exception] = []
+    answers: list[Evaluation | Exception | None] = []
     for each in evaluations:
         if each.operation in begun:
             begun.remove(each.operation)  # one that has the same id and came later is not new

@@ -12,11 +12,12 @@ from headrace.core.operation import Operation
 from headrace.core.ports import Added
 from headrace.core.ports.jobs import SettlementChange, Step
 from headrace.core.settlement import Claiming, Lock, SettlementState
+from headrace.store.adding import add_all
 from headrace.store.job_reading import JobReading
 from headrace.store.job_rows import job_from, job_values, settlement_values, step_values
 from headrace.store.machinery import Machinery
-from headrace.store.adding import add_all
 from headrace.store.queries import load_queries
+from headrace.store.row_sets import Row, execute_rows, returned_rows
 
 _SQL: Final = load_queries("jobs")
 _HERE: Final = frozenset({Added.FRESH, Added.SAME})
@@ -76,12 +77,12 @@ class SqliteJobs(Machinery, JobReading):
         return await self._writer.run(record)
 
     async def change_settlements(self, changes: Sequence[SettlementChange], *, now: float) -> Sequence[JobId]:
-        return await self._writer.run(lambda db: [c.job for c in changes if _change(db, c, now=now)])
+        return await self._writer.run(lambda db: [change.job for change in _change_all(db, changes, now=now)])
 
     async def begin_settling(
         self, changes: Sequence[tuple[SettlementChange, Operation]], *, now: float
     ) -> Sequence[Added | None]:
-        return await self._writer.run(lambda db: [_begin(db, c, operation, now=now) for c, operation in changes])
+        return await self._writer.run(lambda db: _begin_all(db, changes, now=now))
 
 
 def _step(db: sqlite3.Connection, step: Step) -> bool:
@@ -98,44 +99,85 @@ def _step(db: sqlite3.Connection, step: Step) -> bool:
     return True
 
 
-def _change(db: sqlite3.Connection, change: SettlementChange, *, now: float) -> bool:
-    before, after = change.before, change.after
-    values = settlement_values(after) | {
-        "id": change.job,
-        "before": before.state.value,
-        "before_operation": before.operation if isinstance(before, Claiming) else None,
-    }
-    row = db.execute(_SQL["change_settlement_if_still_there"], values).fetchone()
-    if row is None:
-        return False
-    reason = values["operation"] or values["reason"]
-    _note_settlement(db, change.job, after.state, now=now, detail=reason)
-    if row["status"] == JobStatus.JOB_FINISHED:
-        _note_status(db, change.job, JobStatus.JOB_FINISHED, at=now, received_at=now)
-    return True
+def _change_all(
+    db: sqlite3.Connection, changes: Sequence[SettlementChange], *, now: float
+) -> list[SettlementChange]:
+    """Those that were taken, each from the state that it was decided in."""
+    taken: list[SettlementChange] = []
+    for part in _each_job_once(changes):
+        cursors = execute_rows(
+            db, _SQL["change_settlements_if_still_there"], [_change_values(change) for change in part]
+        )
+        status = {row["id"]: row["status"] for row in returned_rows(cursors)}
+        here = [change for change in part if change.job in status]
+        events: list[Row] = []
+        for change in here:
+            settlement = settlement_values(change.after)
+            detail = settlement["operation"] or settlement["reason"]
+            events.append((change.job, now, now, None, change.after.state.value, detail))
+            if status[change.job] == JobStatus.JOB_FINISHED:
+                events.append((change.job, now, now, int(JobStatus.JOB_FINISHED), None, ""))
+        execute_rows(db, _SQL["add_job_events"], events)
+        taken += here
+    return taken
 
 
-def _begin(db: sqlite3.Connection, change: SettlementChange, operation: Operation, *, now: float) -> Added | None:
-    """Both or neither."""
+def _each_job_once(changes: Sequence[SettlementChange]) -> list[list[SettlementChange]]:
+    """In their order; a second change of a job comes after the first is written."""
+    parts: list[list[SettlementChange]] = []
+    times: dict[JobId, int] = {}
+    for change in changes:
+        part = times.get(change.job, 0)
+        times[change.job] = part + 1
+        if part == len(parts):
+            parts.append([])
+        parts[part].append(change)
+    return parts
+
+
+def _change_values(change: SettlementChange) -> Row:
+    """As `change_settlements_if_still_there` has them."""
+    before, after = change.before, settlement_values(change.after)
+    return (
+        change.job,
+        after["settlement"],
+        after["reason"],
+        after["move"],
+        after["amount"],
+        after["operation"],
+        after["proof_transaction"],
+        after["proof_block"],
+        before.state.value,
+        before.operation if isinstance(before, Claiming) else None,
+    )
+
+
+def _begin_all(
+    db: sqlite3.Connection, changes: Sequence[tuple[SettlementChange, Operation]], *, now: float
+) -> Sequence[Added | None]:
+    """All at once; where an operation cannot be added, each pair for itself: both of it or neither."""
     db.execute("SAVEPOINT settling")
-    added = None
-    if _change(db, change, now=now):
-        (added,) = add_all(db, [operation], now=now, answered=True)
-        if added not in _HERE:
-            db.execute("ROLLBACK TO settling")
+    taken = {id(change) for change in _change_all(db, [change for change, _ in changes], now=now)}
+    wanted = [operation for change, operation in changes if id(change) in taken]
+    answers = iter(add_all(db, wanted, now=now, answered=True))
+    added = [next(answers) if id(change) in taken else None for change, _ in changes]
+    if all(answer is None or answer in _HERE for answer in added):
+        db.execute("RELEASE settling")
+        return added
+    db.execute("ROLLBACK TO settling")
     db.execute("RELEASE settling")
-    return added
+    if len(changes) == 1:
+        return added
+    return [answer for pair in changes for answer in _begin_all(db, [pair], now=now)]
 
 
 def _note_status(
     db: sqlite3.Connection, job: JobId, status: JobStatus, *, at: float, received_at: float, detail: str = ""
 ) -> None:
-    values = {"id": job, "at": at, "received_at": received_at, "status": int(status), "settlement": None}
-    db.execute(_SQL["add_job_event"], values | {"detail": detail})
+    execute_rows(db, _SQL["add_job_events"], [(job, at, received_at, int(status), None, detail)])
 
 
 def _note_settlement(
     db: sqlite3.Connection, job: JobId, state: SettlementState, *, now: float, detail: str = ""
 ) -> None:
-    values = {"id": job, "at": now, "received_at": now, "status": None, "settlement": state.value}
-    db.execute(_SQL["add_job_event"], values | {"detail": detail})
+    execute_rows(db, _SQL["add_job_events"], [(job, now, now, None, state.value, detail)])

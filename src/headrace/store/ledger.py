@@ -127,7 +127,7 @@ def _recorded_quickly(
     lane: Address,
     without_effect: Collection[OperationId],
 ) -> bool:
-    """In one statement, where nothing of it was mined before and no attempt is new: as it is sent, as it is mined."""
+    """In one statement, where nothing of it was mined before and no attempt is new: when it is sent, and mined."""
     mined = mined_of(transaction)
     idle = mined is not None and _does_nothing(mined)
     values = {

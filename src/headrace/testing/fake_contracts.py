@@ -201,7 +201,7 @@ class FakeBatchTaskManager:
         """As the batch contract has TaskManager do it, without the call itself."""
         count = len(signature_datas)
         needed = 250_000 + 60_000 * count + self.item_gas + self.item_gas // 63 + 20_000 + 10_000 * count
-        if count < 2 or frame.gas_left < needed + 5 * calldata_bytes // 2:
+        if count < 2 or frame.gas_left < needed + 9 * calldata_bytes // 2:
             return
         frame.burn(_TOGETHER_GAS + _TOGETHER_EACH_GAS * count)
         frame.proven.update(data for data in signature_datas if len(data) == _SIGNATURE_BYTES and data[0] != 0xFF)

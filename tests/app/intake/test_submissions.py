@@ -3,17 +3,19 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from api.gateway import CHAIN, open_gateway, post
-from headrace.app.intake.submissions import Submissions
+from headrace.app.intake.submissions import KINDS, Submissions
 from headrace.core.words import Address, BlockNumber
 from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX
 
 CLIENT = Address(b"\x07" * 20)
 
 
-def submissions(*, run: int = 1, seed: int = 0) -> Submissions:
+def submissions(*, kind: str = KINDS[0], run: int = 1, seed: int = 0) -> Submissions:
     return Submissions(
-        "http://127.0.0.1:9", chain=CHAIN, client=CLIENT, block=BlockNumber(100), run=run, seed=seed
+        "http://127.0.0.1:9", chain=CHAIN, client=CLIENT, block=BlockNumber(100), kind=kind, run=run, seed=seed
     )
 
 
@@ -23,8 +25,9 @@ def body_of(request: bytes) -> bytes:
     return body
 
 
-async def test_the_gateway_answers_as_foretold_to_each_and_to_many_at_once(tmp_path: Path) -> None:
-    made = submissions()
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_gateway_answers_as_foretold_to_each_and_to_many_at_once(tmp_path: Path, kind: str) -> None:
+    made = submissions(kind=kind)
     async with open_gateway(tmp_path) as gateway:
         for submission in (made.single(0), made.single(300), made.batch(1, 50)):
             status, _, answered = await post(gateway.app, body_of(submission.request))

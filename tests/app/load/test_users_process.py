@@ -268,6 +268,45 @@ async def test_the_users_end_when_nobody_speaks_to_them_any_more() -> None:
     assert said.count(b"\n") == 3 and said.count(b'"began"') == 3
 
 
+KILLED = """
+import gevent, msgspec
+from headrace.app.load.locust_user import Requests, user_class
+from headrace.app.load.locust_users import Environment, Input
+from headrace.app.load.users_words import Order
+words = Input()
+order = msgspec.json.decode(words.line(), type=Order)
+environment = Environment(user_classes=[user_class(order, Requests(order))], host=order.url)
+runner = environment.create_local_runner()
+runner.start(1, 1)
+words.line()
+runner.user_greenlets.kill(block=False)
+gevent.sleep(0.2)
+print("killed", flush=True)
+runner.user_greenlets.join()
+runner.quit()
+"""
+
+
+async def test_a_user_whom_locust_ends_in_the_middle_still_gets_their_answer() -> None:
+    async with stand_in(gate=True) as gateway:
+        users = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", KILLED), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        assert users.stdin is not None and users.stdout is not None
+        users.stdin.write(msgspec.json.encode(order(gateway.url)) + b"\n")
+        await gateway.until(1)
+        users.stdin.write(b"now\n")
+        users.stdin.write_eof()
+        async with asyncio.timeout(30):
+            assert b'"began"' in await users.stdout.readline()
+            assert await users.stdout.readline() == b"killed\n"
+            gateway.gate.set()
+            said = (await users.stdout.read()).splitlines()
+            await users.wait()
+    assert len(said) == 1 and len(gateway.requests) == 1
+    assert json.loads(said[0])["entry"]["answer"] == "accepted"
+
+
 async def test_without_locust_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(users_process.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(LocustMissing, match=r'pip install "headrace\[load\]"'):
@@ -333,6 +372,26 @@ async def test_on_its_page_users_are_started_and_stopped_and_the_run_ends_when_t
     assert journal.offered == len(journal.entries) == len(gateway.requests)
     ids = [entry.operation_id for entry in journal.entries]
     assert len(set(ids)) == len(ids)
+
+
+async def test_its_page_counts_a_policys_no_as_a_success_and_other_refusals_by_their_reason() -> None:
+    def answer(operation_id: str, attempt: int) -> Answer:
+        index = int(operation_id[-1])
+        return error(-32615, "policy refused") if index % 2 else error(-32602, "quorum too high")
+
+    journal, stop, page = Journal(), Stop(), Page()
+    profile = Users(users=1, spawn_rate_per_s=1, pacing_s=0.01, seconds=600, web_ui=WebUi())
+    async with stand_in(answer) as gateway:
+        offering = asyncio.create_task(
+            offer_by_users(order(gateway.url, profile), journal, stop=stop, on_page=page.opened)
+        )
+        await until(lambda: len(journal.entries) >= 6)
+        shown = json.loads(await page.get("stats/requests"))
+        stop.ask()
+        await offering
+    assert [failed["error"] for failed in shown["errors"]] == ["CatchResponseError('quorum too high')"]
+    assert 3 <= shown["errors"][0]["occurrences"] < len(journal.entries)
+    assert shown["stats"][-1]["num_requests"] >= 2 * shown["errors"][0]["occurrences"] - 1
 
 
 async def test_with_users_given_the_page_shows_them_at_work_from_the_start() -> None:

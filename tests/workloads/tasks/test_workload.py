@@ -109,6 +109,14 @@ def test_alone_a_short_create_that_learned_from_a_long_one_does_not_run_dry() ->
     assert 67_063 < gas.of_batch([928]) < 80_000
 
 
+def test_a_batch_contract_of_others_is_expected_to_check_each_signature_by_itself() -> None:
+    together, apart = workload(BATCHED), workload(replace(BATCHED, strict_only=True))
+    for form in (RESPOND, CREATE_AND_RESPOND):
+        assert together.gas_guess(form).per_item < apart.gas_guess(form).per_item
+        assert together.gas_guess(form).per_transaction > apart.gas_guess(form).per_transaction
+    assert together.gas_guess(CREATE) == apart.gas_guess(CREATE)
+
+
 def test_its_size_follows_the_form_it_travels_in() -> None:
     operation = MADE.operation(CREATE_AND_RESPOND)
     as_create = workload().size(replace(operation, form=CREATE))

@@ -13,7 +13,7 @@ import uvloop
 
 from headrace.app.cli.options import check_writable, json_option, write_json
 from headrace.app.cli.pages import check_html, html_option, write_html
-from headrace.app.garbage import collect_rarely
+from headrace.app.long_lived import spare_what_stays
 
 if TYPE_CHECKING:
     from headrace.app.bench.declaring import Bench
@@ -118,7 +118,7 @@ def _command(one: "Bench") -> click.Command:
         # As Ctrl-C: what a bench started is ended.
         signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
         try:
-            collect_rarely()
+            spare_what_stays()
             findings, result = uvloop.run(_measure(one, seed, options))
         except (AnvilMissing, AnvilFailed, DidNotStart, ChainNotSeen, LocustMissing, UsersFailed) as error:
             raise click.ClickException(str(error)) from None

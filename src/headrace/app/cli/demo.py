@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from headrace.app.cli.options import LOAD_RANGE, FiniteRange, check_writable, json_option, write_json
 from headrace.app.cli.pages import check_html, html_option, write_html
-from headrace.app.garbage import collect_rarely
+from headrace.app.long_lived import spare_what_stays
 
 if TYPE_CHECKING:
     from headrace.app.demo.run import DemoOptions, Stage
@@ -164,7 +164,7 @@ def demo(
         serve=serve,
         seed=seed,
     )
-    collect_rarely()
+    spare_what_stays()
     if not uvloop.run(_run(options, json_file, lambda runs: write_html(context, html, runs))):
         context.exit(1)
 

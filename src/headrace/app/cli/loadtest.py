@@ -18,7 +18,7 @@ from headrace.app.cli.options import (
     write_json,
 )
 from headrace.app.cli.pages import check_html, html_option, write_html
-from headrace.app.garbage import collect_rarely
+from headrace.app.long_lived import spare_what_stays
 from headrace.core.words import Address
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ def _carry_out(work: "Callable[[Stop], Awaitable[Report]]", profile: "Profile") 
     try:
         if isinstance(profile, Users):
             require_locust()
-        collect_rarely()
+        spare_what_stays()
         return uvloop.run(with_ctrl_c(work))
     except (LocustMissing, UsersFailed, ChainNotSeen) as error:
         raise CannotRun(str(error)) from None

@@ -18,7 +18,6 @@ def serve(config: Path | None) -> None:
     Waits for the chain if it is not there yet (/readyz says why). Refuses to start, naming every problem and its
     fix, where the contracts or the lanes do not fit the settings.
     """
-    from headrace.app.garbage import collect_rarely
     from headrace.app.gateway import run_gateway
     from headrace.app.settings import load_settings
 
@@ -28,5 +27,4 @@ def serve(config: Path | None) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    collect_rarely()
     uvloop.run(run_gateway(settings))

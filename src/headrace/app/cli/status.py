@@ -14,13 +14,15 @@ UNKNOWN_SHOWN_MAX = 20
 
 @click.command()
 @config_option
+@click.option("--memory", is_flag=True, help="Also ask the running gateway what it holds in memory.")
 @json_option
-def status(config: Path | None, json_file: str | None) -> None:
+def status(config: Path | None, memory: bool, json_file: str | None) -> None:
     """Count operations by stage and outcome, transactions by lane, and reverts that no known ABI has.
 
     From the store, so that it works beside a running gateway and after it died. What hinders a running gateway
     now is in its /readyz, and for each lane in `headrace lanes`.
     """
+    from headrace.app.control_client import NobodyThere, call_gateway
     from headrace.app.settings import load_settings
     from headrace.store import open_reader
 
@@ -33,16 +35,23 @@ def status(config: Path | None, json_file: str | None) -> None:
             return await reader.counts(), await reader.lanes(), unknown
 
     counts, lanes, unknown = asyncio.run(read())
+    held: Mapping[str, Mapping[str, int]] = {}
+    if memory:
+        try:
+            held = asyncio.run(call_gateway(settings.control_socket, "headrace_memory", {}))
+        except NobodyThere:
+            raise click.ClickException(f"no gateway runs on {settings.store.path}: nothing is in memory") from None
     if json_file is not None:
-        content = {
+        content: dict[str, object] = {
             "operations": dict(counts),
             "lanes": [_as_json(lane) for lane in lanes],
             "unknown_reverts": [_unknown_as_json(each) for each in unknown],
         }
-        write_json(content, json_file)
+        write_json(content | ({"memory": held} if memory else {}), json_file)
     if json_file != "-":
         _show(counts, lanes)
         _show_unknown(unknown)
+        _show_held(held)
 
 
 def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
@@ -62,6 +71,18 @@ def _show(counts: Mapping[str, int], lanes: Sequence[LaneAccount]) -> None:
             f"next nonce {lane.next_nonce}, {lane.in_flight} in flight, {lane.mined} mined and not final, "
             f"{lane.settled} settled"
         )
+
+
+def _show_held(held: Mapping[str, Mapping[str, int]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if held:
+        memory = Table("in memory", "", "count", title=None)
+        for group, counts in held.items():
+            for name, count in counts.items():
+                memory.add_row(group.replace("_", " "), name.replace("_", " "), f"{count:,}")
+        Console().print(memory)
 
 
 def _show_unknown(unknown: Sequence[UnknownRevert]) -> None:

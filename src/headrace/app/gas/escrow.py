@@ -4,8 +4,8 @@ Owns      the experiment: one provider, a payer for each lock, every measurement
 Promises  every operation that is counted has its event.
 Leaves    a thousand claims of a real gateway to `headrace bench settlement`.
 
-Locking and claiming are the payee's own: the escrow goes by the caller, and behind `aggregate3` that would be the
-contract itself, whose funds anybody could take. Cancelling what has expired is anybody's: there it can be compared.
+Locking and claiming are the payee's own: the escrow goes by the caller, and behind `aggregate3` that would be that
+contract itself, whose funds anybody could take. Cancelling what has expired is anybody's: that can be compared.
 """
 
 from collections.abc import AsyncIterator, Sequence

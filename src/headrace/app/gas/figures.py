@@ -4,7 +4,7 @@ Owns      a figure: one way to bring so many operations on chain, with its gas a
 Promises  integers of receipts and of the signed calldata; the base cost of each transaction is in it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -98,10 +98,10 @@ class Figures:
         """One by one; the same for every size."""
         return next(figure for figure in self.all if figure.kind == kind and figure.way == SINGLE)
 
-    def share_percent(self, kind: str, way: str, size: int, *, against: Figure) -> float:
-        """Gas per operation against another way's."""
-        ours = self.of(kind, way, size)
-        return round(100 * ours.gas * against.size / (ours.size * against.gas), 2)
+    def with_more(self, more: Iterable[Figure]) -> "Figures":
+        return Figures((*self.all, *more))
 
-    def sizes(self, kind: str, way: str) -> list[int]:
-        return sorted(figure.size for figure in self.all if (figure.kind, figure.way) == (kind, way))
+    @staticmethod
+    def percent(one: Figure, other: Figure) -> float:
+        """Gas per operation of one against the other's."""
+        return round(100 * one.gas * other.size / (one.size * other.gas), 2)

@@ -53,6 +53,7 @@ REPORT_BYTES_MAX: Final = 1 << 28
 class IntakeOptions:
     """`seconds` of each closed loop, `open_s` of the open one. `together`: operations in a JSON-RPC batch."""
 
+    kind: str
     seconds: float
     open_s: float
     rate_per_s: float
@@ -180,6 +181,7 @@ class _Intake:
             chain=CHAIN_ID,
             client=self._stage.clients[0].address,
             block=REFERENCE_BLOCK,
+            kind=self._options.kind,
             run=len(self._sent),
             seed=self._options.seed,
             connections=connections,

@@ -34,6 +34,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     chain: int
     client: bytes
     block: int
+    kind: str
     run: int
     seed: int
     connections: int
@@ -68,6 +69,7 @@ def submissions_of(order: Order) -> Submissions:
         chain=ChainId(order.chain),
         client=Address(order.client),
         block=BlockNumber(order.block),
+        kind=order.kind,
         run=order.run,
         seed=order.seed,
     )

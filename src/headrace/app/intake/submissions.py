@@ -1,6 +1,6 @@
 """HTTP requests of `headrace_submit`, made so cheaply that whoever sends them is not what binds.
 
-Owns      their content: each a new `create_and_respond` of workload `tasks`, valid in every field.
+Owns      their content: each a new `create` or `create_and_respond` of workload `tasks`, valid in every field.
 Promises  request `index` of a run is always the same bytes; no two of a run share operation id or task; the answer
           that says yes is known to the byte.
 """
@@ -16,7 +16,7 @@ import msgspec
 from headrace.api.task_forms import response_form, task_form
 from headrace.api.wire import hexed
 from headrace.core.words import Address, BlockNumber, ChainId
-from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX, CREATE_AND_RESPOND, SIGNATURE_DATA_BYTES
+from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX, CREATE, CREATE_AND_RESPOND, SIGNATURE_DATA_BYTES
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
 
 # What a client may add to a task (1 KB), all of it.
@@ -26,8 +26,9 @@ ARGUMENT_BYTES: Final = 166
 DATA_BYTES: Final = CLIENT_BYTES_MAX - ARGUMENT_BYTES - SIGNATURE_BYTES - len(FUNCTION)
 EXPIRE_BLOCK: Final = BlockNumber(1_000_000)
 TIMESTAMP: Final = 1_760_000_000
+KINDS: Final = (CREATE_AND_RESPOND, CREATE)
 # So many different intents; a request has one of them, and an operation id and a task id of its own.
-INTENTS: Final = 256
+INTENTS: Final = 128
 
 _OPERATION_MARK: Final = "in-" + 16 * "0"
 _TASK_MARK: Final = bytes(31) + b"\x01"
@@ -43,15 +44,16 @@ class Submission:
 
 
 class Submissions:
-    """`url` of the gateway; `client` a policy client; `run`, below a million, tells its ids from others'."""
+    """`url` of the gateway; `client` a policy client; `kind` as in KINDS; `run`, below a million, tells its ids
+    from others'."""
 
     def __init__(
-        self, url: str, *, chain: ChainId, client: Address, block: BlockNumber, run: int, seed: int
+        self, url: str, *, chain: ChainId, client: Address, block: BlockNumber, kind: str, run: int, seed: int
     ) -> None:
         self._host = urlsplit(url).netloc.encode()
         self._run = run
         chance = Random(f"intake {seed} {run}")  # noqa: S311 - makes requests differ, keeps no secret
-        self._pieces = [_pieces(_params(chance, chain, client, block)) for _ in range(INTENTS)]
+        self._pieces = [_pieces(_params(chance, kind, chain, client, block)) for _ in range(INTENTS)]
 
     def operation_id(self, index: int) -> str:
         return operation_id(self._run, index)
@@ -67,10 +69,8 @@ class Submissions:
     def _call(self, index: int) -> bytes:
         operation = self.operation_id(index).encode()
         task = sha256(operation).hexdigest().encode()
-        head, to_task, to_response, tail = self._pieces[index % INTENTS]
-        return (
-            b'{"jsonrpc":"2.0","id":%d%b' % (index, head) + operation + to_task + task + to_response + task + tail
-        )
+        head, around_tasks = self._pieces[index % INTENTS]
+        return b'{"jsonrpc":"2.0","id":%d%b%b%b' % (index, head, operation, task.join(around_tasks))
 
     def _yes(self, index: int) -> bytes:
         id = self.operation_id(index)
@@ -85,15 +85,14 @@ def operation_id(run: int, index: int) -> str:
     return f"in-{run:06d}{index:010d}"
 
 
-def _pieces(params: object) -> tuple[bytes, bytes, bytes, bytes]:
-    """A request from behind its number on, cut where operation id, task id and task id once more belong."""
+def _pieces(params: object) -> tuple[bytes, list[bytes]]:
+    """A request from behind its number on, cut where the operation id belongs, and wherever the task id does."""
     text = b',"method":"headrace_submit","params":' + msgspec.json.encode(params) + b"}"
     head, rest = text.split(_OPERATION_MARK.encode())
-    to_task, to_response, tail = rest.split(_TASK_MARK.hex().encode())
-    return head, to_task, to_response, tail
+    return head, rest.split(_TASK_MARK.hex().encode())
 
 
-def _params(chance: Random, chain: ChainId, client: Address, block: BlockNumber) -> object:
+def _params(chance: Random, kind: str, chain: ChainId, client: Address, block: BlockNumber) -> object:
     intent = Intent(
         from_=Address(chance.randbytes(20)),
         to=Address(chance.randbytes(20)),
@@ -121,13 +120,10 @@ def _params(chance: Random, chain: ChainId, client: Address, block: BlockNumber)
         evaluation_result=b"\x01",
         expire_block=EXPIRE_BLOCK,
     )
-    return {
-        "operation_id": _OPERATION_MARK,
-        "workload": "tasks",
-        "kind": CREATE_AND_RESPOND,
-        "payload": {
-            "task": task_form(task),
+    payload: dict[str, object] = {"task": task_form(task)}
+    if kind == CREATE_AND_RESPOND:
+        payload |= {
             "response": response_form(response),
             "signature_data": hexed(chance.randbytes(SIGNATURE_DATA_BYTES)),
-        },
-    }
+        }
+    return {"operation_id": _OPERATION_MARK, "workload": "tasks", "kind": kind, "payload": payload}

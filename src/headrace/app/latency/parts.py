@@ -10,7 +10,7 @@ from headrace.app.percentiles import Percentiles, percentiles
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WayParts:
-    """Seconds. `waited`: from durable to sealed, most of it for the flush; `sent`: from sealed to handed to a node;
+    """Seconds. `waited`: from saved to sealed, most of it for the flush; `sent`: from sealed to handed to a node;
     `mined`: from there until its block was seen."""
 
     waited: Percentiles

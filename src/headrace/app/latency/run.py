@@ -35,8 +35,8 @@ FINAL_WITHIN_BLOCKS: Final = CONFIRMATIONS + 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LatencyOptions:
-    """`pairs`: what runs side by side. `warm_up_blocks`: a gateway goes by intervals until it has seen some blocks, and
-    learns how long before one it must flush."""
+    """`pairs`: what runs side by side. `warm_up_blocks`: until a gateway has seen some it goes by intervals, and
+    then it learns how long before one it must flush."""
 
     pairs: Sequence[Sequence[Way]]
     seconds: float

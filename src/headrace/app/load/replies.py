@@ -12,6 +12,7 @@ import msgspec
 from headrace.app.load.journal import Accepted, Refused
 
 TRY_LATER: Final = -32005
+POLICY_REFUSED: Final = -32615  # a no of the policy's: the gateway did what it should
 
 
 class Method(Enum):

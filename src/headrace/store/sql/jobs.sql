@@ -52,19 +52,21 @@ UPDATE jobs SET
     ended_as = 2, ended_at = :now, ended_detail = :reason, out_of_memory = 0
 WHERE id = :id AND settlement = 'awaiting_lock' AND ended_as IS NULL;
 
--- name: change_settlement_if_still_there
--- Changes no row when somebody was first. Proof takes a job from 71 to 70; how a run failed stays what it is.
+-- name: change_settlements_if_still_there
+-- Changes and returns those where nobody was first. Proof takes a job from 71 to 70; how a run failed stays what it is.
 UPDATE jobs SET
-    settlement = :settlement, reason = :reason, move = :move, amount = :amount, operation = :operation,
-    proof_transaction = :proof_transaction, proof_block = :proof_block,
-    claims = claims + (:settlement = 'claiming'),
-    status = CASE WHEN status = 71 AND :settlement IN ('claimed', 'released', 'canceled') THEN 70 ELSE status END
-WHERE id = :id AND settlement = :before AND operation IS :before_operation
-RETURNING status;
+    settlement = changes.column2, reason = changes.column3, move = changes.column4, amount = changes.column5,
+    operation = changes.column6, proof_transaction = changes.column7, proof_block = changes.column8,
+    claims = claims + (changes.column2 = 'claiming'),
+    status = CASE WHEN status = 71 AND changes.column2 IN ('claimed', 'released', 'canceled') THEN 70 ELSE status END
+FROM (VALUES :rows) AS changes
+WHERE jobs.id = changes.column1 AND jobs.settlement = changes.column9 AND jobs.operation IS changes.column10
+RETURNING id, status;
 
--- name: add_job_event
+-- name: add_job_events
 INSERT INTO job_events (job_seq, at, received_at, status, settlement, detail)
-SELECT seq, :at, :received_at, :status, :settlement, :detail FROM jobs WHERE id = :id;
+SELECT j.seq, column2, column3, column4, column5, column6
+FROM (VALUES :rows) CROSS JOIN jobs AS j ON j.id = column1;
 
 -- name: was_reported
 SELECT 1 FROM jobs AS j CROSS JOIN job_events AS e ON e.job_seq = j.seq

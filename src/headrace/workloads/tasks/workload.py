@@ -31,6 +31,7 @@ TOGETHER_ITEM_GAS: Final = {RESPOND: 72_000, CREATE_AND_RESPOND: 98_000}
 # The last only for what was accepted while there was a batch contract: turning that off must not lose it.
 SINGLE_GAS: Final = {CREATE: 45_000, RESPOND: 200_000, CREATE_AND_RESPOND: 220_000}
 BATCH_OVERHEAD_GAS: Final = 85_000  # 21,000, the first and cold reads of the registry, a first non-signer
+BATCH_OVERHEAD_GAS_LEAST: Final = 40_000  # without a non-signer: what is taken off where a receipt teaches
 SINGLE_OVERHEAD_GAS: Final = 30_000
 # What a receipt is taken to say of that: less than there is. A long intent is zeros for the most part: its bytes
 # cost less than a short one's. Alone in its transaction, a short create that learned from a long one ran dry.
@@ -98,7 +99,12 @@ class Tasks:
             )
         tail = self._contracts.item_gas + RECORDING_GAS
         if form == CREATE or self._contracts.strict_only:
-            return GasGuess(per_transaction=BATCH_OVERHEAD_GAS, per_item=ITEM_GAS[form], tail=tail)
+            return GasGuess(
+                per_transaction=BATCH_OVERHEAD_GAS,
+                per_transaction_least=BATCH_OVERHEAD_GAS_LEAST,
+                per_item=ITEM_GAS[form],
+                tail=tail,
+            )
         return GasGuess(
             per_transaction=BATCH_OVERHEAD_GAS + TOGETHER_GAS,
             per_transaction_least=BATCH_OVERHEAD_GAS + TOGETHER_GAS_LEAST,

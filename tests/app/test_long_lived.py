@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from headrace.app.garbage import YOUNG_MAX, collect_rarely
+from headrace.app.long_lived import NEW_OBJECTS, spare_what_stays
 
 
 class Cycle:
@@ -22,10 +22,10 @@ def as_before() -> Iterator[None]:
 
 @pytest.mark.usefixtures("as_before")
 def test_what_the_start_made_is_not_looked_at_again_and_cycles_are_still_found() -> None:
-    collect_rarely()
+    spare_what_stays()
     assert gc.get_freeze_count() > 0
 
     first = weakref.ref(Cycle())
-    kept = [[] for _ in range(2 * YOUNG_MAX)]  # enough containers for a look
+    kept = [[] for _ in range(2 * NEW_OBJECTS)]  # enough containers for a look
     assert first() is None
-    assert len(kept) == 2 * YOUNG_MAX
+    assert len(kept) == 2 * NEW_OBJECTS
