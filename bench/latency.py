@@ -117,23 +117,15 @@ async def run(
         runs=[one.report for one in runs],
         tables=[
             Table(
-                columns=("flush", "tasks/s", "answer p50 s", "p99", "on chain p50 s", "p99"),
+                columns=("flush, s", "tasks/s", "answer p50", "p99", "chain p50", "p99"),
                 rows=[times(one) for one in runs],
             ),
             Table(
-                columns=(
-                    "flush",
-                    "tasks",
-                    "transactions",
-                    "a block",
-                    "tasks/tx p50",
-                    "gas a task",
-                    "gateway CPU ms a task",
-                ),
+                columns=("flush", "tasks", "tx", "tx/block", "tasks/tx", "gas/task", "CPU ms/task"),
                 rows=[takes(one) for one in runs],
             ),
             Table(
-                columns=("p50, s", "saved to sealed", "sealed to sent", "sent to seen in a block"),
+                columns=("p50, s, of the gateway's way", "to sealed", "to sent", "to seen mined"),
                 rows=[parts(one) for one in runs],
             ),
         ],

@@ -107,7 +107,9 @@ async def at_the_desk_is_nobody(office: Office) -> None:
     await reached(empty)
 
 
-async def test_the_packer_is_woken_by_the_first_operation_and_by_the_one_that_fills_a_batch(tmp_path: Path) -> None:
+async def test_the_packer_is_woken_by_the_first_operation_and_by_the_one_that_fills_its_batch(
+    tmp_path: Path,
+) -> None:
     async with open_world(tmp_path) as world:
         packer = world.gateway.packer
         await packer.recount()

@@ -169,3 +169,13 @@ def test_statements_are_per_batch_and_not_per_operation(db: sqlite3.Connection) 
         "settle_if_mined_so_before",
         "end_unless_done",
     ]
+
+
+def test_a_long_queue_is_counted_without_a_look_at_its_rows(db: sqlite3.Connection) -> None:
+    values = {"chain": CHAIN, "lane": LANE, "workloads": '["tasks"]', "now": NOW, "head": 1}
+    plan = [
+        row["detail"]
+        for row in db.execute(f"EXPLAIN QUERY PLAN {load_queries('operations')['what_waits']}", values)
+    ]
+    for index in ("operations_queue", "operations_backlog"):
+        assert [step for step in plan if f"COVERING INDEX {index} " in step], plan

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 # SQLite takes 32,766 values in one statement unless it was built otherwise: enough for 60 columns of these.
 ROWS_MAX: Final = 512
-_PREPARED_MAX: Final = 64
+_TEXTS_MAX: Final = 256
 
 Row = tuple[Any, ...]
 
@@ -38,7 +38,7 @@ def returned_rows(cursors: Sequence[sqlite3.Cursor]) -> list[sqlite3.Row]:
     return [row for cursor in cursors for row in cursor.fetchall()]
 
 
-@lru_cache(maxsize=_PREPARED_MAX)
+@lru_cache(maxsize=_TEXTS_MAX)
 def for_rows(sql: str, count: int, width: int) -> str:
     """The statement with places for `count` rows of `width` values."""
     row = f"({', '.join('?' * width)})"
