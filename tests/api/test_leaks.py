@@ -36,7 +36,7 @@ def held(gateway: Gateway) -> Held:
     return Held(
         slots=desk._aggregator.slots_in_use,
         evaluations=desk.running(),
-        entries_of_the_desk=len(desk._running) + len(desk._saving) + desk._beginning,
+        entries_of_the_desk=len(desk._running) + desk._running.being_saved + desk._beginning,
         subscriptions=gateway.topics.subscriptions,
         listeners=gateway.topics.listeners,
         topics=len(gateway.topics._heard),

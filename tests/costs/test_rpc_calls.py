@@ -157,15 +157,12 @@ async def test_a_transaction_is_three_calls_and_a_block_is_two_whatever_they_car
         assert (await scene.store.counts())["landed"] == WARM + BLOCKS * transactions * of
         asked = scene.asked() - before
         sent, blocks = BLOCKS * transactions, BLOCKS + CONFIRMATIONS
-        assert (
-            asked
-            == {
-                "eth_sendRawTransaction": sent,
-                "eth_getBlockByNumber": sent,  # deep enough: is its block still the one that had it?
-                "eth_call": sent + blocks,  # the simulation of each; the quorum at each block
-                "eth_getBlockReceipts": BLOCKS,  # all of a block at once, where ours may be among them
-            }
-        )
+        assert asked == {
+            "eth_sendRawTransaction": sent,
+            "eth_getBlockByNumber": sent,  # deep enough: is its block still the one that had it?
+            "eth_call": sent + blocks,  # the simulation of each; the quorum at each block
+            "eth_getBlockReceipts": BLOCKS,  # all of a block at once, where ours may be among them
+        }
         assert asked.total() <= PER_TRANSACTION_MAX * sent + PER_BLOCK_MAX * blocks
 
 
