@@ -25,10 +25,14 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
     /// @dev Enough for what happens between two items and at the end.
     uint256 private constant GAS_TO_FINISH = 20_000;
     uint256 private constant REASON_MAX = 512;
-    /// @dev What checking all signatures together may use. It costs about half of that; the rest is for finding those
-    /// that do not hold.
-    uint256 private constant GAS_TO_PROVE = 250_000;
-    uint256 private constant GAS_TO_PROVE_EACH = 60_000;
+    /// @dev Enough to check all signatures together where the signers are the same and all hold. With less it is not
+    /// begun.
+    uint256 private constant GAS_TO_PROVE = 150_000;
+    uint256 private constant GAS_TO_PROVE_EACH = 50_000;
+    /// @dev What that may use where there is more: several sets of signers, and finding those that do not hold. Not more
+    /// than checking each alone costs.
+    uint256 private constant GAS_TO_PROVE_MAX = 250_000;
+    uint256 private constant GAS_TO_PROVE_EACH_MAX = 116_000;
     uint256 private constant ITEM_GAS_MAX = 1_000_000_000;
 
     /// @inheritdoc IBatchTaskManager
@@ -137,12 +141,13 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
         if (tasks.length != responses.length || tasks.length != signatureDatas.length) revert ArrayLengthMismatch();
         Run memory run = _start(tasks.length, strict);
         bytes[] memory calls = new bytes[](run.items);
-        bool together = run.items > 1 && gasleft() >= _gasToProve(run);
+        bool together =
+            run.items > 1 && gasleft() >= GAS_TO_PROVE + GAS_TO_PROVE_EACH * run.items + _gasKeptFromProof(run);
         if (together) {
             for (uint256 i; i < run.items; ++i) {
                 calls[i] = abi.encodeWithSelector(answer, tasks[i], responses[i], signatureDatas[i]);
             }
-            _proveTogether(calls, tasks, signatureDatas);
+            _proveTogether(run, calls, tasks, signatureDatas);
         }
         for (uint256 i; i < run.items; ++i) {
             if (!together && !run.starved) {
@@ -154,7 +159,12 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
     }
 
     /// @dev Saves each item most of its signature's check. Where it does not work each is checked by itself.
-    function _proveTogether(bytes[] memory calls, Task[] calldata tasks, bytes[] calldata signatureDatas) private {
+    function _proveTogether(
+        Run memory run,
+        bytes[] memory calls,
+        Task[] calldata tasks,
+        bytes[] calldata signatureDatas
+    ) private {
         Attestation[] memory attestations = new Attestation[](calls.length);
         for (uint256 i; i < calls.length; ++i) {
             Attestation memory one = attestations[i];
@@ -164,16 +174,19 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
         }
         address target = address(taskManager);
         bytes memory question = abi.encodeCall(ITaskManager.proveTogether, (attestations));
-        uint256 bound = GAS_TO_PROVE + GAS_TO_PROVE_EACH * calls.length;
+        uint256 bound = GAS_TO_PROVE_MAX + GAS_TO_PROVE_EACH_MAX * calls.length;
+        uint256 kept = _gasNeeded(run, 0);
+        uint256 left = gasleft();
+        if (left < kept) return;
+        if (left - kept < bound) bound = left - kept;
         assembly ("memory-safe") {
             pop(call(bound, target, 0, add(question, 32), mload(question), 0, 0))
         }
     }
 
-    /// @dev With less left, the check of all would be at the expense of the items.
-    function _gasToProve(Run memory run) private pure returns (uint256) {
-        uint256 bound = GAS_TO_PROVE + GAS_TO_PROVE_EACH * run.items;
-        return bound + _gasNeeded(run, 0) + 4 * msg.data.length;
+    /// @dev Whatever the check of all uses, so much stays: to put its question, and to try an item and record the others.
+    function _gasKeptFromProof(Run memory run) private pure returns (uint256) {
+        return _gasNeeded(run, 0) + 4 * msg.data.length;
     }
 
     function _start(uint256 items, bool strict) private view returns (Run memory run) {

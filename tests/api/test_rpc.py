@@ -227,3 +227,59 @@ async def test_with_all_hands_full_a_call_is_told_to_come_back(tmp_path: Path) -
 )
 def test_nesting_is_counted_outside_of_strings(body: bytes, deeper: bool) -> None:
     assert nests_deeper(body, 4) is deeper
+
+
+async def test_submissions_of_a_batch_are_answered_as_each_alone_would_be(tmp_path: Path) -> None:
+    first = submission(operation_id="first", seed=1)
+    wishes = [
+        first,
+        submission(operation_id="second", seed=2),
+        first,  # again
+        submission(operation_id="first", seed=3),  # other content
+        submission(operation_id="third", seed=2),  # its task is taken
+        submission(operation_id="fourth", seed=4, after="second"),
+        submission(operation_id="fifth", seed=5, after="nobody"),
+        submission(operation_id="sixth", seed=6, kind="nonsense"),
+        [submission(operation_id="seventh", seed=7)],  # parameters in a list
+        submission(operation_id="eighth", seed=8, deadline=1.0),
+    ]
+    calls = [{"jsonrpc": "2.0", "id": n, "method": "headrace_submit", "params": p} for n, p in enumerate(wishes)]
+    unknown = {"jsonrpc": "2.0", "id": "x", "method": "nothing"}
+    (tmp_path / "batch").mkdir(), (tmp_path / "alone").mkdir()
+    async with open_gateway(tmp_path / "batch") as gateway:
+        _, body = await ask(gateway, json.dumps([*calls[:4], unknown, *calls[4:]]))
+        together = json.loads(body)
+        assert together.pop(4)["error"]["code"] == -32601
+    async with open_gateway(tmp_path / "alone") as gateway:
+        alone = [json.loads((await ask(gateway, json.dumps(call)))[1]) for call in calls]
+    assert together == alone
+    assert [d.get("error", {}).get("code") for d in alone] == [
+        *(None, None, None, -32009, -32009, None, -32602, -32602, None, -32602)
+    ]
+
+
+async def test_a_bug_in_one_submission_of_a_batch_is_no_matter_of_the_others(gateway: Gateway) -> None:
+    class Broken:
+        kinds = ("create",)
+
+        def accept(self, submission: object) -> object:
+            raise ZeroDivisionError
+
+    services = replace(gateway.services, acceptors={**gateway.services.acceptors, "broken": Broken()})
+    gateway.app = gateway_app(services)
+    calls = [
+        {"jsonrpc": "2.0", "id": n, "method": "headrace_submit", "params": params}
+        for n, params in enumerate((submission(), submission("create", workload="broken"), submission()))
+    ]
+    _, body = await ask(gateway, json.dumps(calls))
+    assert [d.get("error", {}).get("code") for d in json.loads(body)] == [None, -32603, None]
+
+
+async def test_a_batch_of_submissions_takes_as_many_hands_as_it_has_calls(tmp_path: Path) -> None:
+    async with open_gateway(tmp_path, limits=with_limits(calls_max=2)) as gateway:
+        calls = [
+            {"jsonrpc": "2.0", "id": n, "method": "headrace_submit", "params": submission()} for n in range(3)
+        ]
+        _, body = await ask(gateway, json.dumps(calls))
+        assert [d.get("error", {}).get("code") for d in json.loads(body)] == [None, None, -32005]
+        assert gateway.stored() == (0, 2)

@@ -2,8 +2,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.making import gas
-from headrace.core.gas import GAS_PER_BYTE, SAMPLES_KEPT, GasBook
-from headrace.core.ports import GasGuess
+from headrace.core.gas import FLOOR_GAS_PER_BYTE, GAS_PER_BYTE, SAMPLES_KEPT, Company, GasBook
+from headrace.core.ports import GasGuess, InCommon
 from headrace.workloads.tasks.workload import TaskContracts, Tasks
 
 
@@ -21,7 +21,7 @@ def test_the_tail_leaves_the_last_item_its_whole_allowance() -> None:
 def test_the_next_batch_like_the_last_gets_what_that_used_and_a_margin(count: int, item: int, size: int) -> None:
     book = gas()
     sizes = [size] * count
-    used = 50_000 + count * (item + size * GAS_PER_BYTE)
+    used = 50_000 + count * max(item + size * GAS_PER_BYTE, size * FLOOR_GAS_PER_BYTE)
     book.learn(gas_used=used, sizes=sizes)
     assert used <= book.of_batch(sizes) <= used * 106 // 100
 
@@ -106,3 +106,35 @@ def test_what_was_measured_for_the_next_operations_counts_instead_of_what_was_le
     assert book.per_item == 30_000 * 106 // 100
     book.starved(gas_limit=20_000 + 10 * 31_800, sizes=[0] * 10)
     assert book.per_item >= 60_000, "and is given up at once where it was too little"
+
+
+def test_whatever_was_learned_an_item_is_given_what_the_workload_says_is_the_least() -> None:
+    book = gas(per_item=98_000, per_item_least=91_000)
+    book.learn(gas_used=50_000 + 30_000, sizes=[0])
+    assert book.per_item == 91_000
+    book.learn(gas_used=50_000 + 100_000, sizes=[0])
+    assert book.per_item == 106_000
+
+
+def test_a_batch_is_given_the_floor_of_its_calldata_where_that_is_more_than_its_work() -> None:
+    book = gas(per_transaction=21_000, per_item=40_000)
+    assert book.of_batch([20_000]) == 21_000 + 20_000 * FLOOR_GAS_PER_BYTE
+
+
+def test_what_a_batch_shares_costs_once_and_the_first_brings_it_for_nothing() -> None:
+    everybody, one_absent = InCommon(b"0", 95_000), InCommon(b"1", 95_000)
+    at = [InCommon(bytes([block]), 22_000) for block in (8, 9)]
+    company = Company.of([(everybody, at[0]), (everybody, at[0]), (everybody, at[1]), (one_absent, at[1])])
+    assert company.further == 22_000 + 95_000
+    assert company.brings((one_absent, at[0])) == 0
+    assert Company.of([(everybody, at[0])]).further == Company.of([]).further == 0
+    assert Company.of([(), (everybody,)]).further == 95_000
+
+
+def test_what_a_batch_shared_is_not_learned_as_its_items() -> None:
+    book = gas()
+    book.learn(gas_used=50_000 + 10 * 40_000 + 300_000, sizes=[0] * 10, further=300_000)
+    assert book.per_item == 40_000 * 106 // 100
+    assert book.of_batch([0] * 10, further=95_000) == book.of_batch([0] * 10) + 95_000
+    book.starved(gas_limit=book.of_batch([0], further=95_000), sizes=[0], further=95_000)
+    assert book.per_item == 42_400 * 125 // 100 * 106 // 100

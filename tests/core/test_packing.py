@@ -4,9 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.making import gas, operation
-from headrace.core.gas import GAS_PER_BYTE
+from headrace.core.gas import GAS_PER_BYTE, Company
 from headrace.core.operation import Operation
 from headrace.core.packing import ENVELOPE_BYTES, Limits, fits_about, pack
+from headrace.core.ports import InCommon
 
 ROOMY = Limits(
     gas_per_transaction=16_000_000,
@@ -32,6 +33,11 @@ def limits(draw: st.DrawFn) -> Limits:
     )
 
 
+def in_common(one: Operation) -> list[InCommon]:
+    """Two things of which there are a few each."""
+    return [InCommon(b"a%d" % (size(one) % 3), 30_000), InCommon(b"b%d" % (size(one) % 2), 9_000)]
+
+
 many = st.lists(st.integers(0, 4_000), max_size=40).map(
     lambda sizes: [operation(str(i), size=s) for i, s in enumerate(sizes)]
 )
@@ -49,6 +55,21 @@ def test_no_batch_exceeds_a_limit(operations: list[Operation], bounds: Limits, t
         assert 0 < len(sizes) <= bounds.operations_per_transaction
         assert batch.gas_limit == book.of_batch(sizes) <= bounds.gas_per_transaction
         assert ENVELOPE_BYTES + sum(sizes) <= bounds.bytes_per_transaction
+
+
+@given(many, limits())
+def test_what_a_batch_shares_is_counted_once_and_within_every_limit(
+    operations: list[Operation], bounds: Limits
+) -> None:
+    book = gas()
+    packed = pack(operations, gas=book, size=size, limits=bounds, in_common=in_common)
+
+    assert sum(batch.gas_limit for batch in packed.batches) <= bounds.gas_total
+    for batch in packed.batches:
+        further = Company.of(map(in_common, batch.operations)).further
+        assert batch.gas_limit == book.of_batch([size(o) for o in batch.operations], further=further)
+        assert batch.gas_limit <= bounds.gas_per_transaction
+    assert packed.too_large == pack(operations, gas=book, size=size, limits=bounds).too_large
 
 
 @given(many, limits(), st.integers(0, 60_000))

@@ -166,3 +166,19 @@ async def test_a_broken_store_is_heard_by_every_caller_and_ends_the_intake_loudl
             assert isinstance(answer, NeedsOperator)
         with pytest.raises(NeedsOperator):
             await running
+
+
+async def test_what_is_handed_in_together_shares_a_commit_and_what_has_no_room_is_told(tmp_path: Path) -> None:
+    async with open_intake(tmp_path, waiting_max=3) as (intake, commits, _, _):
+        operations = [MADE.operation() for _ in range(4)]
+        repeat = replace(operations[0], content=bytes(32))
+        asked = asyncio.create_task(intake.admit_all([operations[0], repeat, *operations[1:]]))
+        await settle()
+        assert not asked.done()
+        commits.opened.set()
+        first, other, second, *full = await asked
+        assert (first, second) == (Added.FRESH, Added.FRESH)
+        assert isinstance(other, OtherContent)
+        assert all(isinstance(answer, TryLater) for answer in full) and len(full) == 2
+        assert commits.sizes == [3]
+        assert intake.waiting == 0

@@ -107,10 +107,11 @@ async def test_by_interval_while_block_times_are_unknown(tmp_path: Path) -> None
 
 
 class OneMoreComes:
-    """A store during whose first claim another operation is taken in."""
+    """A store during whose first claim another operation is taken in; `then` happens right after that."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, then: Callable[[], Awaitable[None]] | None = None) -> None:
         self._world, self._store, self._came = world, world.gateway.packer._store, False
+        self._then = then
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._store, name)
@@ -120,6 +121,8 @@ class OneMoreComes:
         if claimed and not self._came:
             self._came = True
             await self._world.gateway.intake.admit(self._world.made.operation())
+            if self._then is not None:
+                await self._then()
         return claimed
 
 
@@ -137,6 +140,19 @@ async def test_by_interval_what_comes_during_a_flush_waits_for_the_next_one(tmp_
         await at_rest(world)
         assert len(world.chain.pool) == 1
         world.clock.advance(0.1)
+        await reached(lambda: _sent_two(world))
+
+
+async def test_what_comes_during_a_flush_is_not_forgotten_when_a_head_comes_too(tmp_path: Path) -> None:
+    settings = Settings(flush=FlushPolicy(mode="interval", interval_s=2))
+    async with open_world(tmp_path, settings=settings) as world, running(world):
+        await at_rest(world)
+        world.gateway.packer._store = OneMoreComes(world, then=world.gateway.packer.recount)
+        await world.gateway.intake.admit(world.made.operation())
+        world.clock.advance(2)
+        await reached(lambda: sent(world))
+        await at_rest(world)
+        world.clock.advance(2)  # and no other head, which would have it counted anew
         await reached(lambda: _sent_two(world))
 
 

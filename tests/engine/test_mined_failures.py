@@ -109,6 +109,7 @@ async def test_a_batch_that_ran_dry_travels_again_with_more_gas(tmp_path: Path) 
     async with open_world(tmp_path) as world:
         operations = [world.made.operation() for _ in range(10)]
         book = world.gateway.gas_book.of(world.gateway.workload, "create_and_respond")
+        book.per_item_least = 0
         book.samples.append(20_000)  # it has learned nonsense
         await world.add(*operations)
         await world.finish()
@@ -194,7 +195,9 @@ async def test_a_failure_that_no_node_can_explain_any_more_keeps_no_lane_and_no_
 async def test_a_transaction_that_ran_out_of_gas_as_a_whole_is_given_more_the_next_time(tmp_path: Path) -> None:
     async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
         operations = [world.made.operation() for _ in range(3)]
-        world.gateway.gas_book.of(world.gateway.workload, "create_and_respond").samples.append(0)
+        book = world.gateway.gas_book.of(world.gateway.workload, "create_and_respond")
+        book.per_transaction = 0
+        book.samples.append(0)
         await world.add(*operations)
         await world.finish(blocks=20)
         assert await world.outcomes(operations) == {Outcome.LANDED}

@@ -2,11 +2,14 @@
 
 import asyncio
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from headrace.core.words import OperationId
-from headrace.store import open_store
+from headrace.store import checkpoints, open_store
 from headrace.testing.clock import HandClock
 from store.made import an_operation
 from store.opened import migrated
@@ -49,6 +52,28 @@ async def test_a_reader_in_the_way_hinders_no_commit(tmp_path: Path) -> None:
                 await store.add_operations([an_operation(f"more {index}")])
             assert await store.account(OperationId("more 19")) is not None
             reading.execute("COMMIT")
+
+
+def test_who_closes_in_the_very_moment_before_a_move_is_not_kept_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "PACE_S", 0.001)
+    path = tmp_path / "headrace.db"
+    with closing(migrated(path)) as db:
+        moves = checkpoints.Checkpoints(db, path)
+        closes = threading.Thread(target=moves.close, daemon=True)
+
+        class ClosedBeforeItIsCleared(threading.Event):
+            def clear(self) -> None:
+                closes.start()
+                self.wait()  # `close` has called
+                super().clear()
+
+        waited_for, moves._wanted = moves._wanted, ClosedBeforeItIsCleared()
+        waited_for.set()
+        moves._thread.join(20)
+        assert not moves._thread.is_alive()
+        closes.join(20)
 
 
 async def test_a_store_that_is_closed_leaves_one_file(tmp_path: Path) -> None:

@@ -12,9 +12,12 @@ import pytest
 from headrace.core.errors import NeedsOperator
 from headrace.core.words import OperationId
 from headrace.store import open_reader, open_store
+from headrace.store.adding import add_all
+from headrace.store.connection import connect
 from headrace.store.lock import lock_path
 from headrace.store.migrating import Migration, load_migrations, migrate, refuse_other_schema
-from store.made import NOW, StillClock, an_operation
+from headrace.store.queries import load_queries
+from store.made import CHAIN, LANE, NOW, StillClock, an_operation
 from store.opened import migrated
 
 OPEN_IN_ANOTHER_PROCESS = """
@@ -201,6 +204,20 @@ def test_a_later_migration_keeps_what_is_there(path: Path) -> None:
     refuse_other_schema(db, path, migrations=[*known, following])
     with pytest.raises(NeedsOperator, match="newer"):
         migrate(db, path, now=NOW, migrations=known)
+    db.close()
+
+
+def test_a_store_whose_indexes_were_others_has_what_it_had(path: Path) -> None:
+    db, operations = connect(path), load_queries("operations")
+    migrate(db, path, now=NOW, migrations=load_migrations()[:5])
+    add_all(db, [an_operation("queued"), an_operation("rests"), an_operation("first")], now=NOW)
+    add_all(db, [an_operation("waits", after=OperationId("first"))], now=NOW)
+    db.execute("UPDATE operations SET not_before = 5.0 WHERE id IN ('rests', 'waits')")
+    migrate(db, path, now=NOW, migrations=load_migrations())
+    asked = {"chain": CHAIN, "lane": LANE, "workloads": '["tasks"]', "now": 5.0, "head": None}
+    assert tuple(db.execute(operations["what_waits"], asked).fetchone()) == (3, 4, 0)
+    assert db.execute(operations["wake_rested"], {"now": 5.0}).rowcount == 2
+    assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()
 
 

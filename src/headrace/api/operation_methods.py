@@ -20,7 +20,7 @@ from headrace.api.wire import (
     shown,
     wrong,
 )
-from headrace.core.errors import OtherContent, TryLater
+from headrace.core.errors import HeadraceError, OtherContent, TryLater
 from headrace.core.operation import Account, Ending, Operation, State
 from headrace.core.ports import Added, Evaluation
 from headrace.core.words import OperationId, Outcome
@@ -37,12 +37,23 @@ class OperationMethods:
         self._services, self._book = services, book
 
     async def submit(self, params: object) -> Mapping[str, object]:
+        operation = await self.read(params)
+        return await self._accepted(operation, await self._admit(operation))
+
+    async def read(self, params: object) -> Operation:
+        """The first step of `submit`: nothing is saved yet."""
         fields = _SUBMIT.read(params, "")
         acceptor = self._acceptor(fields)
         operation = acceptor.accept(await self._submission(fields, acceptor))
         await self._refuse_past_deadline(operation)
-        added = await self._admit(operation)
-        return {"operation_id": operation.id, "state": (await self._state(operation, added)).value}
+        return operation
+
+    async def admit_all(self, operations: Sequence[Operation]) -> Sequence[Mapping[str, object] | HeadraceError]:
+        """The second, for many at once: they are saved together. Of each what `submit` answers or raises."""
+        added = await self._services.intake.admit_all(operations)
+        return [
+            await self._accepted_if(operation, answer) for operation, answer in zip(operations, added, strict=True)
+        ]
 
     async def get(self, params: object) -> Mapping[str, object]:
         operation = read_one(_ONE.read(params, ""))
@@ -80,13 +91,26 @@ class OperationMethods:
     async def _admit(self, operation: Operation) -> Added:
         try:
             return await self._services.intake.admit(operation)
-        except OtherContent:
-            # The store refuses ids of task requests, too, those that are still being evaluated included.
-            if await self._services.evaluations.evaluation(operation.id) is None:
-                raise
-        raise OtherContent(
+        except OtherContent as error:
+            raise await self._whose(operation, error) from None
+
+    async def _whose(self, operation: Operation, error: OtherContent) -> OtherContent:
+        """The store refuses ids of task requests, too, those that are still being evaluated included."""
+        if await self._services.evaluations.evaluation(operation.id) is None:
+            return error
+        return OtherContent(
             f"operation_id: {operation.id!r} is already used for a task request", operation_id=operation.id
         )
+
+    async def _accepted(self, operation: Operation, added: Added) -> Mapping[str, object]:
+        return {"operation_id": operation.id, "state": (await self._state(operation, added)).value}
+
+    async def _accepted_if(
+        self, operation: Operation, answer: Added | HeadraceError
+    ) -> Mapping[str, object] | HeadraceError:
+        if isinstance(answer, OtherContent):
+            return await self._whose(operation, answer)
+        return answer if isinstance(answer, HeadraceError) else await self._accepted(operation, answer)
 
     async def _state(self, operation: Operation, added: Added) -> State:
         if added is Added.FRESH and operation.after is None:

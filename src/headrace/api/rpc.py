@@ -10,9 +10,9 @@ a JSON-RPC error as body.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from typing import Final, assert_never
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, Generic, TypeVar, assert_never
 from uuid import uuid4
 
 from starlette.requests import ClientDisconnect
@@ -50,13 +50,26 @@ _IS_JSON: Final = (b"content-type", _JSON.encode())
 _HUNG_UP: Final = 499  # nobody reads it
 _RETRY_AFTER_S: Final = 1.0
 
+Read = TypeVar("Read")
+
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """`waits`: it may take seconds, so it is worth noticing that its caller is gone."""
+    """`waits`: it may take seconds, so it is worth noticing that its caller is gone. `together`: the same work for
+    all calls of it in one batch, for less than one by one."""
 
     work: Callable[[object], Awaitable[object]]
     waits: bool = False
+    together: "Together[Any] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Together(Generic[Read]):
+    """A method's work in two steps: parameters are read one by one, what was read of all is finished at once.
+    `finish` answers for each, with an error where `work` would raise it."""
+
+    read: Callable[[object], Awaitable[Read]]
+    finish: Callable[[Sequence[Read]], Awaitable[Sequence[object]]]
 
 
 def public_methods(services: Services) -> Mapping[str, Method]:
@@ -65,7 +78,7 @@ def public_methods(services: Services) -> Mapping[str, Method]:
     operations = OperationMethods(services, book)
     return {
         **_task_methods(services),
-        "headrace_submit": Method(operations.submit),
+        "headrace_submit": Method(operations.submit, together=Together(operations.read, operations.admit_all)),
         "headrace_getOperation": Method(operations.get),
         "headrace_waitOperation": Method(Waiting(services, book).wait, waits=True),
         "headrace_cancelOperation": Method(operations.cancel),
@@ -159,21 +172,70 @@ class Rpc:
             case Call():
                 return await self._call(asked)
             case Batch(items=items):
-                answers = await asyncio.gather(*(self._answer(item) for item in items))
-                wanted = [answer for answer in answers if answer is not None]
+                wanted = [answer for answer in await self._answer_batch(items) if answer is not None]
                 return join_batch(wanted) if wanted else None
             case _:
                 assert_never(asked)
 
+    async def _answer_batch(self, items: Sequence[Call | Fault]) -> Sequence[bytes | None]:
+        by_method: dict[str, list[int]] = {}
+        for index, item in enumerate(items):
+            if isinstance(item, Call) and item.method in self._methods and self._methods[item.method].together:
+                by_method.setdefault(item.method, []).append(index)
+        groups = [indexes for indexes in by_method.values() if len(indexes) > 1]
+        grouped = {index for indexes in groups for index in indexes}
+        answers: list[bytes | None] = [None] * len(items)
+
+        async def alone(index: int) -> None:
+            answers[index] = await self._answer(items[index])
+
+        async def together(indexes: Sequence[int]) -> None:
+            calls = [call for index in indexes if isinstance(call := items[index], Call)]
+            for index, answer in zip(indexes, await self._called_together(calls), strict=True):
+                answers[index] = answer
+
+        await asyncio.gather(
+            *(together(indexes) for indexes in groups),
+            *(alone(index) for index in range(len(items)) if index not in grouped),
+        )
+        return answers
+
+    async def _called_together(self, calls: Sequence[Call]) -> Sequence[bytes | None]:
+        """All of one method that can."""
+        together = self._methods[calls[0].method].together
+        assert together is not None
+        room = max(self._limits.calls_max - self.calls, 0)
+        self.calls += len(calls[:room])
+        try:
+            read = [await self._tried([call], together.read(_by_name(call.params))) for call in calls[:room]]
+            whole = [(call, got) for call, got in zip(calls, read, strict=False) if not isinstance(got, Fault)]
+            finished = await self._finished(together, whole) if whole else []
+        finally:
+            self.calls -= len(calls[:room])
+        left = iter(finished)
+        answers = [got if isinstance(got, Fault) else next(left) for got in read]
+        answers += [
+            fault_of(call.id, TryLater(self._full(), retry_after_s=_RETRY_AFTER_S)) for call in calls[room:]
+        ]
+        return [_encoded(call, answer) for call, answer in zip(calls, answers, strict=True)]
+
+    async def _finished(self, together: Together[Any], read: Sequence[tuple[Call, object]]) -> Sequence[object]:
+        calls = [call for call, _ in read]
+        results = await self._tried(calls, together.finish([got for _, got in read]))
+        if isinstance(results, Fault):
+            return [replace(results, id=call.id) for call in calls]
+        assert isinstance(results, Sequence)
+        return [
+            fault_of(call.id, result) if isinstance(result, HeadraceError) else result
+            for call, result in zip(calls, results, strict=True)
+        ]
+
     # ---- One call
 
     async def _call(self, call: Call) -> bytes | None:
-        answer = await self._answered(call)
-        if call.id is None:
-            return None
-        return encode_fault(answer) if isinstance(answer, Fault) else answer
+        return _encoded(call, await self._answered(call))
 
-    async def _answered(self, call: Call) -> bytes | Fault:
+    async def _answered(self, call: Call) -> object | Fault:
         method = self._methods.get(call.method)
         if method is None:
             known = ", ".join(self._methods)
@@ -182,20 +244,41 @@ class Rpc:
             return fault_of(call.id, TryLater(self._full(), retry_after_s=_RETRY_AFTER_S))
         self.calls += 1
         try:
-            result = await method.work(_by_name(call.params))
-            return b"" if call.id is None else encode_result(call.id, result)
-        except HeadraceError as error:
-            return fault_of(call.id, error)
-        except Exception:  # a bug of ours: this call alone fails, and the log has all of it
-            incident = uuid4().hex
-            log.exception("incident %s in %s", incident, call.method)
-            message = f"internal error; the operator of this service finds it in the log as incident {incident}"
-            return Fault(call.id, INTERNAL_ERROR, message, {"incident": incident})
+            return await self._tried([call], method.work(_by_name(call.params)))
         finally:
             self.calls -= 1
 
+    async def _tried(self, calls: Sequence[Call], work: Awaitable[object]) -> object | Fault:
+        """What the work for these calls of one method gives, or why it gave nothing."""
+        try:
+            return await work
+        except HeadraceError as error:
+            return fault_of(calls[0].id, error)
+        except Exception:  # a bug of ours: these calls alone fail, and the log has all of it
+            return _incident(calls[0])
+
     def _full(self) -> str:
         return f"{self._limits.calls_max} calls are being worked on, that is the most"
+
+
+def _encoded(call: Call, answer: object | Fault) -> bytes | None:
+    """None where the call asked for no answer."""
+    if call.id is None:
+        return None
+    if isinstance(answer, Fault):
+        return encode_fault(answer)
+    try:
+        return encode_result(call.id, answer)
+    except Exception:  # a bug of ours: JSON has no form for what we answer
+        return encode_fault(_incident(call))
+
+
+def _incident(call: Call) -> Fault:
+    """Of the exception that is being handled."""
+    incident = uuid4().hex
+    log.exception("incident %s in %s", incident, call.method)
+    message = f"internal error; the operator of this service finds it in the log as incident {incident}"
+    return Fault(call.id, INTERNAL_ERROR, message, {"incident": incident})
 
 
 def _by_name(params: object) -> object:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from headrace.api.rest.services import JobServices
 from headrace.api.topics import Topics
+from headrace.core.errors import HeadraceError
 from headrace.core.operation import Account, Ending, Operation, Stage
 from headrace.core.ports import Added, Clock, Evaluation, LaneAccount
 from headrace.core.words import ChainId, Nonce, OperationId, Outcome, Selector
@@ -32,6 +33,10 @@ class Admission(Protocol):
 
     async def admit(self, operation: Operation) -> Added:
         """FRESH or SAME once it is durable. Raises OtherContent, TryLater, FixTheRequest."""
+        ...
+
+    async def admit_all(self, operations: Sequence[Operation]) -> Sequence[Added | HeadraceError]:
+        """Of each what `admit` answers or raises."""
         ...
 
 

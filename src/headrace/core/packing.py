@@ -8,8 +8,9 @@ Leaves    the gas of an item to `core.gas`, encoding to the workload.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from headrace.core.gas import ItemGas
+from headrace.core.gas import Company, ItemGas
 from headrace.core.operation import Operation
+from headrace.core.ports import InCommon
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,22 +41,33 @@ class Packed:
 ENVELOPE_BYTES = 1024
 
 
+def _nothing(_: Operation) -> Sequence[InCommon]:
+    return ()
+
+
 def pack(
-    operations: Sequence[Operation], *, gas: ItemGas, size: Callable[[Operation], int], limits: Limits
+    operations: Sequence[Operation],
+    *,
+    gas: ItemGas,
+    size: Callable[[Operation], int],
+    limits: Limits,
+    in_common: Callable[[Operation], Sequence[InCommon]] = _nothing,
 ) -> Packed:
-    """Batches of one form, oldest first. `size` gives an operation's calldata in bytes."""
+    """Batches of one form, oldest first. `size` gives an operation's calldata in bytes, `in_common` is that of
+    its workload."""
     batches: list[Batch] = []
     left: list[Operation] = []
     too_large: list[Operation] = []
     now: list[Operation] = []
     now_gas, now_bytes, gas_total = gas.fixed, ENVELOPE_BYTES, limits.gas_total
+    company = Company()
 
     def close() -> None:
-        nonlocal now, now_gas, now_bytes, gas_total
+        nonlocal now, now_gas, now_bytes, gas_total, company
         if now:
             batches.append(Batch(tuple(now), now_gas))
             gas_total -= now_gas
-        now, now_gas, now_bytes = [], gas.fixed, ENVELOPE_BYTES
+        now, now_gas, now_bytes, company = [], gas.fixed, ENVELOPE_BYTES, Company()
 
     for operation in operations:
         item_bytes = size(operation)
@@ -66,16 +78,19 @@ def pack(
         ):
             too_large.append(operation)
             continue
+        shared = in_common(operation)
         if (
-            now_gas + item_gas > limits.gas_per_transaction
+            now_gas + item_gas + company.brings(shared) > limits.gas_per_transaction
             or now_bytes + item_bytes > limits.bytes_per_transaction
             or len(now) >= limits.operations_per_transaction
         ):
             close()
+        item_gas += company.brings(shared)
         if left or len(batches) >= limits.transactions or now_gas + item_gas > gas_total:
             left.append(operation)  # and all after it: a smaller one must not overtake
             continue
         now.append(operation)
+        company.join(shared)
         now_gas += item_gas
         now_bytes += item_bytes
     close()

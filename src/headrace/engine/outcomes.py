@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from headrace.core.gas import GasBook
+from headrace.core.gas import Company, GasBook
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import Effect, Node, NodeTrouble, Reverted, Seen, Signer, Workload
 from headrace.core.transaction import Mined, Settled, Void
@@ -174,13 +174,16 @@ class Outcomes:
             self._starved(trip)
         elif all(s.effect is Effect.DONE for s in seen):
             sizes = [trip.workload.size(o) for o in trip.operations]
-            self._gas_book.of(trip.workload, trip.form).learn(gas_used=mined.gas_used, sizes=sizes)
+            further = Company.of(map(trip.workload.in_common, trip.operations)).further
+            gas = self._gas_book.of(trip.workload, trip.form)
+            gas.learn(gas_used=mined.gas_used, sizes=sizes, further=further)
 
     def _starved(self, trip: Trip) -> None:
         sizes = [trip.workload.size(o) for o in trip.operations]
         if sizes:
             gas = self._gas_book.of(trip.workload, trip.form)
-            gas.starved(gas_limit=trip.in_flight.gas_limit, sizes=sizes)
+            further = Company.of(map(trip.workload.in_common, trip.operations)).further
+            gas.starved(gas_limit=trip.in_flight.gas_limit, sizes=sizes, further=further)
 
 
 def _ran_dry(revert: Revert) -> bool:

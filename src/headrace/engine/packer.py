@@ -62,6 +62,7 @@ class Packer:
         self._ready_since: float | None = None
         self._full = 1  # so many ready ones fill a batch, as of the last look
         self._came_back = False  # an operation that this flush claimed, and may be ready again
+        self._looks = 0  # how often the store was asked
         self._backlog = 0
         self._last_flush_at = 0.0
         self._poor: str | None = None  # why nothing can be paid for now
@@ -134,6 +135,7 @@ class Packer:
             now = self._clock.now()
             self._tell(await self._store.end_overdue(now=now, head=head, chain=self._lane.chain))
             waiting = await self._look(head)
+        self._looks += 1
         self._backlog = waiting.backlog
         self._count(waiting.ready)
         self._woken.set()
@@ -240,7 +242,7 @@ class Packer:
 
     async def _flush_workload(self, workload: Workload, head: Block) -> bool:
         """Whether anything left the queue by it."""
-        most, before = self._room.claim_most(workload), self._ready
+        most, before, looks = self._room.claim_most(workload), self._ready, self._looks
         claimed = await self._store.claim_ready(
             chain=self._lane.chain,
             lane=self._lane.address,
@@ -261,7 +263,9 @@ class Packer:
                 await self._store.release(open_claims)
         if open_claims or self._came_back:
             await self.recount()
-        else:
+        elif (
+            looks == self._looks
+        ):  # else a head came meanwhile: its count is too high at worst, which costs a look
             # All that was claimed has left the queue, which need not be read again to know what is in it.
             came_meanwhile = max(self._ready - before, 0)
             emptied = len(claimed) < most and len(self._workloads) == 1

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from headrace.core.gas import GasBook
+from headrace.core.gas import Company, GasBook
 from headrace.core.operation import Operation
 from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
 from headrace.core.ports import Node, Workload
@@ -65,7 +65,8 @@ class Room:
     def batch_of(self, workload: Workload, form: str, operations: tuple[Operation, ...]) -> Batch:
         """What stands of a batch, with the gas limit that it needs."""
         sizes = [workload.size(operation) for operation in operations]
-        return Batch(operations, self._gas_book.of(workload, form).of_batch(sizes))
+        further = Company.of(map(workload.in_common, operations)).further
+        return Batch(operations, self._gas_book.of(workload, form).of_batch(sizes, further=further))
 
     def claim_most(self, workload: Workload) -> int:
         """No more than may fit now: what is claimed in vain is written twice."""
@@ -78,6 +79,7 @@ class Room:
             operations,
             gas=self._gas_book.of(workload, form),
             size=workload.size,
+            in_common=workload.in_common,
             limits=Limits(
                 gas_per_transaction=self._limits.gas_per_transaction,
                 bytes_per_transaction=self._limits.bytes_per_transaction,

@@ -53,6 +53,8 @@ class Checkpoints:
             if self._closing.wait(PACE_S):
                 return
             self._wanted.clear()
+            if self._closing.is_set():
+                return  # it was closed in between, and its call was the one that was just cleared
             try:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             except sqlite3.Error as error:

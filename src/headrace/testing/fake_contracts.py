@@ -200,7 +200,7 @@ class FakeBatchTaskManager:
     def _prove_together(self, frame: Frame, signature_datas: list[bytes], *, calldata_bytes: int) -> None:
         """As the batch contract has TaskManager do it, without the call itself."""
         count = len(signature_datas)
-        needed = 250_000 + 60_000 * count + self.item_gas + self.item_gas // 63 + 20_000 + 10_000 * count
+        needed = 150_000 + 50_000 * count + self.item_gas + self.item_gas // 63 + 20_000 + 10_000 * count
         if count < 2 or frame.gas_left < needed + 9 * calldata_bytes // 2:
             return
         frame.burn(_TOGETHER_GAS + _TOGETHER_EACH_GAS * count)

@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 
 from api.gateway import CHAIN, open_gateway, post
-from headrace.app.intake.submissions import KINDS, Submissions
+from headrace.app.intake.submissions import KINDS, OWN_BYTES, Submissions
 from headrace.core.words import Address, BlockNumber
-from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX
 
 CLIENT = Address(b"\x07" * 20)
 
@@ -50,7 +49,7 @@ def test_the_same_run_sends_the_same_bytes_again() -> None:
     assert submissions(seed=1).single(7) != submissions().single(7)
 
 
-def test_a_client_adds_as_much_as_it_may() -> None:
+def test_what_a_client_adds_is_as_much_as_it_was_told() -> None:
     task = json.loads(body_of(submissions().single(0).request))["params"]["payload"]["task"]
     parts = (
         task["intent"]["data"],
@@ -58,4 +57,4 @@ def test_a_client_adds_as_much_as_it_may() -> None:
         task["intent_signature"],
         task["wasm_args"],
     )
-    assert sum(len(bytes.fromhex(part.removeprefix("0x"))) for part in parts) == CLIENT_BYTES_MAX
+    assert sum(len(bytes.fromhex(part.removeprefix("0x"))) for part in parts) == OWN_BYTES

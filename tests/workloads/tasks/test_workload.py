@@ -117,6 +117,23 @@ def test_a_batch_contract_of_others_is_expected_to_check_each_signature_by_itsel
     assert together.gas_guess(CREATE) == apart.gas_guess(CREATE)
 
 
+def test_what_answers_have_in_common_is_who_signed_and_as_of_which_block() -> None:
+    one, other, later = (MADE.operation(created_block=block) for block in (7, 7, 8))
+    of = workload().in_common
+    assert of(one) == of(other)
+    assert of(one)[0] == of(later)[0] != of(one)[1] != of(later)[1]
+    absent = payload(one)
+    absent = replace(absent, signature_data=absent.signature_data[:-1] + b"\x02")
+    assert not set(of(replace(one, payload=absent.pack()))) & set(of(one))
+
+
+def test_where_signatures_are_checked_one_by_one_or_there_are_none_nothing_is_in_common() -> None:
+    answer, create = MADE.operation(), MADE.operation(CREATE)
+    assert workload().in_common(create) == workload().in_common(replace(answer, form=CREATE)) == ()
+    for contracts in (SINGLY, replace(BATCHED, strict_only=True)):
+        assert workload(contracts).in_common(answer) == ()
+
+
 def test_its_size_follows_the_form_it_travels_in() -> None:
     operation = MADE.operation(CREATE_AND_RESPOND)
     as_create = workload().size(replace(operation, form=CREATE))

@@ -21,7 +21,6 @@ from headrace.workloads.tasks.structs import attestation_digest
 OPERATORS: Final = 4
 STAKE: Final = 100
 BODY_BYTES: Final = 200
-_EVERYBODY_SIGNED: Final = bytes(32)
 _NO_CONTRACT: Final = Address(b"\x0c" * 20)
 
 
@@ -53,10 +52,13 @@ class CertifiedTasks:
 
     def make(self, count: int, *, reference: BlockNumber, body_bytes: int = BODY_BYTES) -> list[Payload]:
         """`reference`: the block whose quorum signs, some blocks back at most."""
-        return [self._one(reference, body_bytes) for _ in range(count)]
+        return [self.one(reference=reference, body_bytes=body_bytes) for _ in range(count)]
 
-    def _one(self, reference: BlockNumber, body_bytes: int) -> Payload:
-        task = self._builder.task(created_block=reference, data_bytes=body_bytes)
+    def one(
+        self, *, reference: BlockNumber, body_bytes: int, zero_bytes: int = 0, absent: int | None = None
+    ) -> Payload:
+        """`zero_bytes` more, which cost less. `absent`: which of the operators did not sign."""
+        task = self._builder.task(created_block=reference, data_bytes=body_bytes, wasm_args=bytes(zero_bytes or 2))
         response = self._builder.response(task)
         digest = attestation_digest(
             chain=self._chain,
@@ -64,5 +66,10 @@ class CertifiedTasks:
             task_hash=task.hash(),
             response_hash=response.hash(),
         )
-        aggregate = bls.aggregate_signatures(bls.sign(operator.key, digest) for operator in self._operators)
-        return Payload(task.abi(), response.abi(), aggregate + _EVERYBODY_SIGNED)
+        signers = [operator for index, operator in enumerate(self._operators) if index != absent]
+        aggregate = bls.aggregate_signatures(bls.sign(operator.key, digest) for operator in signers)
+        return Payload(task.abi(), response.abi(), aggregate + _non_signers(absent))
+
+
+def _non_signers(absent: int | None) -> bytes:
+    return (0 if absent is None else 1 << absent).to_bytes(32)

@@ -42,7 +42,7 @@ TUNING: Final[Tuning] = {"gateway": {"backlog_max": BACKLOG_MAX}}
 # Nothing of it is sent: nothing may become overdue meanwhile.
 WINDOWS: Final = Windows(creation_blocks=100_000, response_blocks=200_000)
 WARM_UP_S: Final = 2.0
-BATCH_CONNECTIONS: Final = 4
+BATCH_CONNECTIONS: Final = 12
 KILLED_S: Final = 2.0
 OPEN_WITHIN_S: Final = 60.0
 LOOK_EVERY_S: Final = 0.05
@@ -54,6 +54,7 @@ class IntakeOptions:
     """`seconds` of each closed loop, `open_s` of the open one. `together`: operations in a JSON-RPC batch."""
 
     kind: str
+    own_bytes: int
     seconds: float
     open_s: float
     rate_per_s: float
@@ -182,6 +183,7 @@ class _Intake:
             client=self._stage.clients[0].address,
             block=REFERENCE_BLOCK,
             kind=self._options.kind,
+            own_bytes=self._options.own_bytes,
             run=len(self._sent),
             seed=self._options.seed,
             connections=connections,

@@ -35,6 +35,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     client: bytes
     block: int
     kind: str
+    own_bytes: int
     run: int
     seed: int
     connections: int
@@ -70,6 +71,7 @@ def submissions_of(order: Order) -> Submissions:
         client=Address(order.client),
         block=BlockNumber(order.block),
         kind=order.kind,
+        own_bytes=order.own_bytes,
         run=order.run,
         seed=order.seed,
     )

@@ -19,14 +19,15 @@ from headrace.core.words import Address, BlockNumber, ChainId
 from headrace.workloads.tasks.payload import CLIENT_BYTES_MAX, CREATE, CREATE_AND_RESPOND, SIGNATURE_DATA_BYTES
 from headrace.workloads.tasks.structs import Intent, Task, TaskResponse
 
-# What a client may add to a task (1 KB), all of it.
 FUNCTION: Final = b"transfer(address,uint256)"
 SIGNATURE_BYTES: Final = 65
-ARGUMENT_BYTES: Final = 166
-DATA_BYTES: Final = CLIENT_BYTES_MAX - ARGUMENT_BYTES - SIGNATURE_BYTES - len(FUNCTION)
+ARGUMENT_BYTES: Final = 32
+# With so much of the client's own, a create's payload as it is stored and travels has 1 KB.
+OWN_BYTES: Final = 240
+OWN_BYTES_LEAST: Final = SIGNATURE_BYTES + ARGUMENT_BYTES + len(FUNCTION)
 EXPIRE_BLOCK: Final = BlockNumber(1_000_000)
 TIMESTAMP: Final = 1_760_000_000
-KINDS: Final = (CREATE_AND_RESPOND, CREATE)
+KINDS: Final = (CREATE, CREATE_AND_RESPOND)
 # So many different intents; a request has one of them, and an operation id and a task id of its own.
 INTENTS: Final = 128
 
@@ -44,16 +45,26 @@ class Submission:
 
 
 class Submissions:
-    """`url` of the gateway; `client` a policy client; `kind` as in KINDS; `run`, below a million, tells its ids
-    from others'."""
+    """`url` of the gateway; `client` a policy client; `kind` as in KINDS; `own_bytes`: of the client's own in
+    each, OWN_BYTES_LEAST to CLIENT_BYTES_MAX; `run`, below a million, tells its ids from others'."""
 
     def __init__(
-        self, url: str, *, chain: ChainId, client: Address, block: BlockNumber, kind: str, run: int, seed: int
+        self,
+        url: str,
+        *,
+        chain: ChainId,
+        client: Address,
+        block: BlockNumber,
+        kind: str,
+        run: int,
+        seed: int,
+        own_bytes: int = OWN_BYTES,
     ) -> None:
+        assert OWN_BYTES_LEAST <= own_bytes <= CLIENT_BYTES_MAX, own_bytes
         self._host = urlsplit(url).netloc.encode()
         self._run = run
         chance = Random(f"intake {seed} {run}")  # noqa: S311 - makes requests differ, keeps no secret
-        self._pieces = [_pieces(_params(chance, kind, chain, client, block)) for _ in range(INTENTS)]
+        self._pieces = [_pieces(_params(chance, kind, chain, client, block, own_bytes)) for _ in range(INTENTS)]
 
     def operation_id(self, index: int) -> str:
         return operation_id(self._run, index)
@@ -92,12 +103,14 @@ def _pieces(params: object) -> tuple[bytes, list[bytes]]:
     return head, rest.split(_TASK_MARK.hex().encode())
 
 
-def _params(chance: Random, kind: str, chain: ChainId, client: Address, block: BlockNumber) -> object:
+def _params(
+    chance: Random, kind: str, chain: ChainId, client: Address, block: BlockNumber, own_bytes: int
+) -> object:
     intent = Intent(
         from_=Address(chance.randbytes(20)),
         to=Address(chance.randbytes(20)),
         value=chance.randrange(10**18),
-        data=chance.randbytes(DATA_BYTES),
+        data=chance.randbytes(own_bytes - OWN_BYTES_LEAST),
         chain=chain,
         function_signature=FUNCTION,
     )

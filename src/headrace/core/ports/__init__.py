@@ -20,7 +20,7 @@ from headrace.core.ports.storage import (
     Waiting,
 )
 from headrace.core.ports.time import Clock
-from headrace.core.ports.workloads import Call, Effect, GasGuess, Judgement, Seen, Workload
+from headrace.core.ports.workloads import Call, Effect, GasGuess, InCommon, Judgement, Seen, Workload
 
 __all__ = [
     "Added",
@@ -33,6 +33,7 @@ __all__ = [
     "EvaluationNews",
     "EvaluationStore",
     "GasGuess",
+    "InCommon",
     "Judgement",
     "LaneAccount",
     "LaneDrained",

@@ -43,14 +43,24 @@ class Seen:
 class GasGuess:
     """Gas until something is learned. `tail` must be left when the last item starts (it is not spent).
     `per_transaction_least`: where what comes once per transaction differs much, only so much of a receipt is not
-    counted for its items, so that few of them teach too much rather than too little. `refunds`: its items clear
+    counted for its items, so that few of them teach too much rather than too little. `per_item_least`: an item is
+    given so much whatever was learned, for one that needs all of it may travel next. `refunds`: its items clear
     storage, so that a receipt shows up to a fifth less than the transaction had to have."""
 
     per_transaction: int
     per_item: int
     tail: int
     per_transaction_least: int | None = None
+    per_item_least: int = 0
     refunds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class InCommon:
+    """Work that a batch does once for all of its operations that have `what` in common, and its gas."""
+
+    what: bytes
+    gas: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,11 @@ class Workload(Protocol):
         ...
 
     def gas_guess(self, form: str) -> GasGuess: ...
+
+    def in_common(self, operation: Operation) -> Sequence[InCommon]:
+        """What it brings to a batch that costs once however many bring the same. That of a batch's first operation
+        is in `per_transaction`."""
+        ...
 
     def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
         """Which items of a strict batch failed, by index. None: the revert speaks of no item."""

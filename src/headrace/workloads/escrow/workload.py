@@ -11,7 +11,7 @@ from typing import Final
 
 from headrace.chain.abi_codec import Undecodable
 from headrace.core.operation import Operation
-from headrace.core.ports import Call, Effect, GasGuess, Judgement, NodeTrouble, Seen
+from headrace.core.ports import Call, Effect, GasGuess, InCommon, Judgement, NodeTrouble, Seen
 from headrace.core.words import Address, Receipt, Revert, Verdict
 from headrace.workloads.escrow import calldata, effects, verdicts
 from headrace.workloads.escrow.events import read_events
@@ -74,6 +74,9 @@ class Escrow:
             per_transaction_least=OVERHEAD_GAS_LEAST,
             refunds=form in (CLAIM, RELEASE, CANCEL),
         )
+
+    def in_common(self, operation: Operation) -> Sequence[InCommon]:
+        return ()
 
     def failures(self, revert: Revert, count: int) -> Mapping[int, Revert] | None:
         """The escrow names no item."""

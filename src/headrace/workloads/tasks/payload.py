@@ -22,6 +22,7 @@ KINDS: Final = (CREATE, RESPOND, CREATE_AND_RESPOND)
 # batch still holds about 60 items in the 128 KiB of a transaction.
 CLIENT_BYTES_MAX: Final = 1024
 SIGNATURE_DATA_BYTES: Final = 128
+SIGNATURE_BYTES: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,10 @@ class Payload:
 
     def response_hash(self) -> bytes:
         return keccak(self.response)
+
+    def non_signers(self) -> bytes:
+        """The bitmap of who did not sign: what follows the signature."""
+        return self.signature_data[SIGNATURE_BYTES:]
 
     def created_block(self) -> BlockNumber:
         """The task's reference block: the third word of its body, which begins behind one word of offset."""
