@@ -123,7 +123,7 @@ def _details(leg: "Leg") -> dict[str, object]:
 
 BENCH = Bench(
     name="intake",
-    says="One core acknowledges 8,000 operations a second, durably, many in a call, and 500 single ones within 5 ms.",
+    says="One core acknowledges 8,000 operations a second, durably, many in a call; 500 single ones within 5 ms.",
     run=run,
     options=(
         click.Option(

@@ -33,6 +33,8 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
     /// than checking each alone costs.
     uint256 private constant GAS_TO_PROVE_MAX = 250_000;
     uint256 private constant GAS_TO_PROVE_EACH_MAX = 116_000;
+    /// @dev More than a call costs beside what it is given, to an address that is cold.
+    uint256 private constant GAS_TO_ASK = 5_000;
     uint256 private constant ITEM_GAS_MAX = 1_000_000_000;
 
     /// @inheritdoc IBatchTaskManager
@@ -175,7 +177,7 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
         address target = address(taskManager);
         bytes memory question = abi.encodeCall(ITaskManager.proveTogether, (attestations));
         uint256 bound = GAS_TO_PROVE_MAX + GAS_TO_PROVE_EACH_MAX * calls.length;
-        uint256 kept = _gasNeeded(run, 0);
+        uint256 kept = _gasNeeded(run, 0) + GAS_TO_ASK;
         uint256 left = gasleft();
         if (left < kept) return;
         if (left - kept < bound) bound = left - kept;
@@ -186,7 +188,7 @@ contract BatchTaskManager is IBatchTaskManager, Owned {
 
     /// @dev Whatever the check of all uses, so much stays: to put its question, and to try an item and record the others.
     function _gasKeptFromProof(Run memory run) private pure returns (uint256) {
-        return _gasNeeded(run, 0) + 4 * msg.data.length;
+        return _gasNeeded(run, 0) + GAS_TO_ASK + 4 * msg.data.length;
     }
 
     function _start(uint256 items, bool strict) private view returns (Run memory run) {

@@ -160,7 +160,8 @@ async def test_a_batch_that_ran_dry_tells_how_many_landed_and_the_others_why_not
     async with open_world(tmp_path) as world:
         operations = [world.made.operation() for _ in range(10)]
         book = world.gateway.gas_book.of(world.gateway.workload, "create_and_respond")
-        book.samples.append(20_000)  # it has learned nonsense
+        book.per_transaction, book.per_item_least = 0, 0  # it knows no bounds,
+        book.samples.append(20_000)  # and has learned nonsense
         await world.add(*operations)
         await world.finish()
         assert "of 10 operations: 3 landed, 7 to travel again" in await told(world, 0)
