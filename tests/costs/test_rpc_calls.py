@@ -114,7 +114,7 @@ async def open_scene(folder: Path) -> AsyncIterator[Scene]:
             registry=Address(contracts.registry),
             clients={},
             threshold_percent=67,
-            replace=lambda members: None,
+            replace=lambda members, since: None,
         )
         store = await stack.enter_async_context(open_store(folder / "store.db", clock=clock))
         engine = build_engine(

@@ -129,7 +129,15 @@ async def twice_interrupted(stage: Stage) -> None:
 
 
 async def child_of(pid: int) -> list[psutil.Process]:
+    """The users' process: libraries that are loaded start programs of their own for a moment."""
     async with asyncio.timeout(60):
-        while not (children := psutil.Process(pid).children()):  # noqa: ASYNC110 - it has not started yet
+        while not (children := [c for c in psutil.Process(pid).children() if _of_users(c)]):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.05)
         return children
+
+
+def _of_users(process: psutil.Process) -> bool:
+    try:
+        return any("locust_users" in word for word in process.cmdline())
+    except psutil.Error:
+        return False

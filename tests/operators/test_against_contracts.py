@@ -210,7 +210,7 @@ async def test_a_removed_operator_is_no_member_any_more(contracts: Contracts) ->
         )
         for member in aggregator.members
     ]
-    aggregator.replace_members(members)
+    aggregator.replace_members(members, task.created_block)
     certificate = await aggregator.collect(task, deadline=aggregator._clock.now() + 30)
     aggregator.close()
     assert isinstance(certificate, Certificate)

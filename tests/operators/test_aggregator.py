@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headrace.attest import bls
 from headrace.core.errors import TryLater
-from headrace.core.words import Address
+from headrace.core.words import Address, BlockNumber
 from headrace.operators.aggregator import Aggregator, Certificate, Member, NoQuorum, Refusal
 from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
 from headrace.testing.clock import HandClock, settle
@@ -417,11 +417,13 @@ async def test_a_caller_that_goes_away_while_signatures_are_checked_leaves_nothi
         assert isinstance(await collect(aggregator), Certificate)
 
 
-async def test_new_members_count_from_the_next_task_on() -> None:
+async def test_new_members_count_from_their_block_on() -> None:
     async with aggregator_of(*answering(ERROR)) as aggregator:
+        reference = TASK.created_block
+        aggregator.replace_members([make_member(1)], BlockNumber(reference + 1))
         with pytest.raises(NoQuorum):
-            await collect(aggregator)
-        aggregator.replace_members([make_member(1)])
+            await collect(aggregator)  # the contract asks those of the task's reference block
+        aggregator.replace_members([make_member(1)], reference)
         assert [member.index for member in aggregator.members] == [1]
         assert isinstance(await collect(aggregator), Certificate)
 
@@ -527,6 +529,6 @@ async def test_that_no_quorum_comes_any_more_is_told_until_one_comes() -> None:
             with pytest.raises(NoQuorum):
                 await collect(aggregator)
         assert "no quorum 3 times in a row" in (aggregator.hindrance or "")
-        aggregator.replace_members([make_member(1)])
+        aggregator.replace_members([make_member(1)], BlockNumber(1))
         assert isinstance(await collect(aggregator), Certificate)
         assert aggregator.hindrance is None

@@ -38,9 +38,9 @@ class RegistryWatch:
         registry: Address,
         clients: Mapping[Address, OperatorClient],
         threshold_percent: int,
-        replace: Callable[[Sequence[Member]], None],
+        replace: Callable[[Sequence[Member], BlockNumber], None],
     ) -> None:
-        """`clients`: the operators that we can ask; `replace` takes the members that count from now on."""
+        """`clients`: the operators that we can ask; `replace` takes the members that count from a block on."""
         self._view = View(node, "OperatorRegistry", registry)
         self._clients, self._threshold_percent, self._replace = clients, threshold_percent, replace
         self._quorum: tuple[Any, ...] | None = None
@@ -73,7 +73,7 @@ class RegistryWatch:
         members = members_of(operators, self._clients)
         self.hindrance = no_quorum(operators, self._clients, threshold_percent=self._threshold_percent)
         try:
-            self._replace(members)
+            self._replace(members, block.number)
         except ValueError as error:
             self.hindrance = f"the registry at block {block.number} makes no quorum: {error}"
         silent = [m.address.hex() for m in members if m.stake > 0 and isinstance(m.client, Absent)]

@@ -19,14 +19,14 @@ from headrace.attest import bls
 from headrace.attest.scheme import Scheme
 from headrace.core.errors import TryLater
 from headrace.core.ports import Clock
-from headrace.core.words import Address, ChainId
+from headrace.core.words import Address, BlockNumber, ChainId
 from headrace.operators.answers import Answer, Failed, Question, Refused, Signed
 from headrace.operators.certificate import Certificate, NoQuorum, OperatorError, Refusal
 from headrace.operators.checker import Checker
 from headrace.operators.deadlines import Deadlines
 from headrace.operators.evaluate import TRUE
 from headrace.operators.keyring import Quorum
-from headrace.operators.membership import Member, Membership
+from headrace.operators.membership import Member, Membership, Memberships
 from headrace.operators.tally import BAD_SIGNATURE, EQUIVOCATION, Hopeless, Open, PolicySaysNo, Ready, Tally
 from headrace.workloads.tasks.structs import Task, TaskResponse, attestation_digest
 
@@ -55,7 +55,7 @@ class Aggregator:
         self._slots_max, self._slots = slots_max, 0
         self._missed, self._why_missed = 0, ""  # quorums, since the last answer
         self._scheme = scheme
-        self._membership = Membership(members, scheme)
+        self._memberships = Memberships(Membership(members, scheme))
         self._checker = Checker()
         self._deadlines = Deadlines(clock)
         self._remembered: OrderedDict[tuple[bytes, Address], bytes] = OrderedDict()
@@ -84,16 +84,17 @@ class Aggregator:
     @property
     def members(self) -> Sequence[Member]:
         """Those with stake."""
-        return tuple(self._membership.members.values())
+        return tuple(self._memberships.newest.members.values())
 
     @property
     def offences(self) -> Mapping[tuple[Address, str], int]:
         """How often each operator sent a bad signature or two responses, by (address, code)."""
         return self._offences
 
-    def replace_members(self, members: Sequence[Member]) -> None:
-        """From the next task on. Raises ValueError as the constructor does; then nothing changes."""
-        self._membership = Membership(members, self._scheme)
+    def replace_members(self, members: Sequence[Member], since: BlockNumber) -> None:
+        """For tasks whose reference block is `since` or later. Raises ValueError as the constructor does; then
+        nothing changes."""
+        self._memberships.replace(Membership(members, self._scheme), since)
 
     def close(self) -> None:
         self._checker.close()
@@ -105,7 +106,7 @@ class Aggregator:
         if self._slots >= self._slots_max:
             raise TryLater(f"{self._slots} tasks are being evaluated already", slots_max=self._slots_max)
         self._slots += 1
-        collection = _Collection(task, self._membership, self)
+        collection = _Collection(task, self._memberships.at(task.created_block), self)
         try:
             end = await collection.run(deadline)
         except NoQuorum as none:

@@ -5,6 +5,7 @@ Promises  what the contract counts: only members with stake are asked, only thei
 Leaves    reading the registry to whoever composes the gateway.
 """
 
+from collections import deque
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -12,12 +13,13 @@ from typing import Any, Final
 from eth_utils.crypto import keccak
 
 from headrace.attest.scheme import Scheme
-from headrace.core.words import Address
+from headrace.core.words import Address, BlockNumber
 from headrace.operators.clients import OperatorClient
 from headrace.operators.keyring import KeyRing
 
 OPERATORS_MAX: Final = 256
 BITMAP_LENGTH: Final = 32
+MEMBERSHIPS_KEPT: Final = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,3 +63,24 @@ class Membership:
     def bitmap(self, non_signers: Collection[int]) -> bytes:
         """32 bytes: bit i of the big-endian number is set if the operator with index i did not sign."""
         return sum(1 << index for index in non_signers).to_bytes(BITMAP_LENGTH, "big")
+
+
+class Memberships:
+    """Those that counted before, too: the contract asks for the operators at a task's reference block, and a task
+    may have been begun before they changed. The oldest serves for whatever was before it."""
+
+    def __init__(self, first: Membership) -> None:
+        self._known: deque[tuple[BlockNumber, Membership]] = deque([(BlockNumber(0), first)], MEMBERSHIPS_KEPT)
+
+    @property
+    def newest(self) -> Membership:
+        return self._known[-1][1]
+
+    def replace(self, membership: Membership, since: BlockNumber) -> None:
+        self._known.append((since, membership))
+
+    def at(self, block: BlockNumber) -> Membership:
+        for since, membership in reversed(self._known):
+            if since <= block:
+                return membership
+        return self._known[0][1]

@@ -18,7 +18,8 @@ from headrace.store.connection import connect
 
 log = logging.getLogger(__name__)
 
-PACE_S: Final = 0.25  # a page that many commits write is moved once
+# A commit that meets a move waits for the disk as long as the move is large: small moves, often.
+PACE_S: Final = 0.1
 # From there on the writer does it: 32 MiB in pages of 4 KiB. A move beside never quite reaches the end of a log
 # that grows meanwhile, so that only the writer can begin it anew; what it finds left to move then is little.
 _LOG_PAGES_MAX: Final = 8_000
