@@ -53,7 +53,8 @@ def test_no_batch_exceeds_a_limit(operations: list[Operation], bounds: Limits, t
     for batch in packed.batches:
         sizes = [size(o) for o in batch.operations]
         assert 0 < len(sizes) <= bounds.operations_per_transaction
-        assert batch.gas_limit == book.of_batch(sizes) <= bounds.gas_per_transaction
+        assert batch.gas_limit == min(book.of_batch(sizes), bounds.gas_per_transaction)
+        assert batch.gas_limit == book.of_batch(sizes) or len(sizes) == 1, "alone, with all there is"
         assert ENVELOPE_BYTES + sum(sizes) <= bounds.bytes_per_transaction
 
 
@@ -67,7 +68,9 @@ def test_what_a_batch_shares_is_counted_once_and_within_every_limit(
     assert sum(batch.gas_limit for batch in packed.batches) <= bounds.gas_total
     for batch in packed.batches:
         further = Company.of(map(in_common, batch.operations)).further
-        assert batch.gas_limit == book.of_batch([size(o) for o in batch.operations], further=further)
+        needs = book.of_batch([size(o) for o in batch.operations], further=further)
+        assert batch.gas_limit == min(needs, bounds.gas_per_transaction)
+        assert needs == batch.gas_limit or len(batch.operations) == 1
         assert batch.gas_limit <= bounds.gas_per_transaction
     assert packed.too_large == pack(operations, gas=book, size=size, limits=bounds).too_large
 
@@ -130,6 +133,19 @@ def test_one_that_fits_no_transaction_is_named_and_the_others_go() -> None:
     packed = pack(operations, gas=gas(), size=size, limits=ROOMY)
     assert packed.too_large == (operations[1],)
     assert packed.batches[0].operations == (operations[0], operations[2])
+
+
+def test_one_that_is_only_thought_to_need_more_than_a_transaction_may_have_travels_alone_with_all_of_that() -> (
+    None
+):
+    book = gas()
+    book.starved(gas_limit=20_000_000, sizes=[100])
+    operations = [operation(str(i)) for i in range(3)]
+    packed = pack(operations, gas=book, size=size, limits=ROOMY)
+    assert [(batch.operations, batch.gas_limit) for batch in packed.batches] == [
+        ((one,), ROOMY.gas_per_transaction) for one in operations
+    ]
+    assert packed.too_large == ()
 
 
 def test_how_many_fit_is_what_a_full_transaction_then_holds() -> None:

@@ -4,7 +4,7 @@ On a fake chain whose contract is all or nothing, as an escrow is: it runs its i
 whole with the first one's reason and no word of which it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,7 +18,7 @@ from headrace.core.ports import Call
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Address, Outcome, Revert, Verdict
 from headrace.engine.judging import Judge
-from headrace.engine.simulator import BatchRefused, Sifted, Simulator
+from headrace.engine.simulator import BatchRefused, GasPlan, Sifted, Simulator
 from headrace.testing.builders import CHAIN, Builder
 from headrace.testing.clock import HandClock
 from headrace.testing.fake_chain import FakeChain
@@ -69,7 +69,7 @@ class Claims(Tasks):
     """A workload of that contract: its reverts speak of no item."""
 
     def __init__(self) -> None:
-        contracts = TaskContracts(task_manager=ESCROW, batch=ESCROW, item_gas=1)
+        contracts = TaskContracts(task_manager=ESCROW, batch=ESCROW, item_gas=1, strict_only=True)
         super().__init__(contracts, read_revert=task_errors().decode)
 
     def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:
@@ -84,10 +84,16 @@ def node_of(escrow: Escrow, *, simulates: bool) -> FakeNode:
     return FakeNode(chain, simulates=simulates)
 
 
-async def sift(node: FakeNode, operations: Sequence[Operation]) -> Sifted:
+def the_most(_: Sequence[Operation]) -> int:
+    return GAS_MAX
+
+
+async def sift(
+    node: FakeNode, operations: Sequence[Operation], planned: Callable[[Sequence[Operation]], int] = the_most
+) -> Sifted:
     judge = Judge(node=node, clock=HandClock(), policy=RetryPolicy(), confirmations=1)
     simulator = Simulator(node=node, judge=judge, sender=LANE, gas_per_transaction=GAS_MAX, blocks=BlockTimes())
-    return await simulator.sift(Claims(), CREATE, operations, head=node.chain.head)
+    return await simulator.sift(Claims(), CREATE, operations, head=node.chain.head, plan=GasPlan(planned, GAS_MAX))
 
 
 REASONS = [
@@ -118,7 +124,7 @@ async def test_both_ways_give_the_same_verdicts_for_any_poison(case: tuple[int, 
     assert found.standing == other.standing == tuple(o for i, o in enumerate(operations) if i not in poison)
     assert {e.operation for e in (*found.endings, *found.returns)} == {operations[i].id for i in poison}
     assert in_turn.calls["run_in_turn"] <= 2
-    assert in_turn.calls["call"] <= 2, "the whole, and what remains"
+    assert in_turn.calls["call"] <= 3, "as it would be sent, with all the gas there is, and what remains"
 
 
 @pytest.mark.parametrize("simulates", [True, False])
@@ -166,7 +172,38 @@ async def test_in_turn_as_many_stay_as_the_gas_of_one_transaction_is_enough_for(
     node = node_of(Escrow(costs=100_000), simulates=True)
     sifted = await sift(node, OPERATIONS)
     assert len(sifted.standing) == 13, "2,000,000 gas; each uses 21,000, its bytes, 100,000 and a new slot"
-    assert node.calls["call"] == 2
+
+
+@pytest.mark.parametrize("share", [20, 50, 90])
+async def test_a_batch_that_is_sent_as_it_is_tried_is_tried_with_the_gas_that_it_would_have(share: int) -> None:
+    """And where that is too little it is sent with enough, and is not told that anything is wrong with it."""
+    needs = 21_000 + len(OPERATIONS) * (30_000 + 22_100 + 16 * 32)
+    planned = needs * share // 100
+    node = node_of(Escrow(), simulates=True)
+    sifted = await sift(node, OPERATIONS, planned=lambda some: planned * len(some) // len(OPERATIONS))
+    assert sifted.standing == tuple(OPERATIONS)
+    assert (sifted.endings, sifted.returns) == ((), ())
+    assert sifted.gas_limit is not None
+    assert needs <= sifted.gas_limit <= needs * 160 // 100
+    assert node.calls["call"] <= 7
+    assert node.calls["run_in_turn"] == 0, "nobody is guilty"
+
+
+async def test_what_would_have_enough_is_sent_with_what_was_planned() -> None:
+    node = node_of(Escrow(), simulates=True)
+    sifted = await sift(node, OPERATIONS, planned=lambda _: 1_900_000)
+    assert (len(sifted.standing), sifted.gas_limit) == (len(OPERATIONS), None)
+    assert dict(node.calls) == {"call": 1}
+
+
+@pytest.mark.parametrize("simulates", [True, False])
+async def test_poison_is_found_as_well_where_the_plan_is_too_low(simulates: bool) -> None:
+    bad = OPERATIONS[7]
+    node = node_of(Escrow({bad.subject: REASONS[0]}), simulates=simulates)
+    sifted = await sift(node, OPERATIONS, planned=lambda some: 1_000 * len(some))
+    assert [ending.operation for ending in sifted.endings] == [bad.id]
+    assert sifted.standing == tuple(o for o in OPERATIONS if o is not bad)
+    assert sifted.gas_limit is not None
 
 
 @pytest.mark.parametrize("simulates", [True, False])
@@ -174,7 +211,7 @@ async def test_a_contract_that_wants_no_batch_at_all_is_not_searched_through(sim
     node = node_of(Escrow(closed=True), simulates=simulates)
     with pytest.raises(BatchRefused, match="addAuthorized"):
         await sift(node, OPERATIONS)
-    assert dict(node.calls) == {"call": 1}
+    assert dict(node.calls) == {"call": 2}
 
 
 async def test_empty_revert_data_of_one_alone_is_more_gas_and_not_a_rejection() -> None:

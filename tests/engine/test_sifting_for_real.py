@@ -24,7 +24,7 @@ from headrace.core.ports import Ran
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Address, BlockNumber, OperationId, Outcome, Revert
 from headrace.engine.judging import Judge
-from headrace.engine.simulator import Sifted, Simulator
+from headrace.engine.simulator import GasPlan, Sifted, Simulator
 from headrace.testing.anvil import start_anvil
 from headrace.testing.builders import Builder
 from headrace.testing.clock import HandClock
@@ -96,7 +96,9 @@ class RealChain:
         )
         tasks = workload(self.contracts, read_revert=TaskReverts(task_errors()).read)
         try:
-            sifted = await simulator.sift(tasks, CREATE, operations, head=await node.head())
+            sifted = await simulator.sift(
+                tasks, CREATE, operations, head=await node.head(), plan=GasPlan(lambda _: 2**24, 2**24)
+            )
             return sifted, node.questions
         finally:
             await endpoints.close()

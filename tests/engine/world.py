@@ -201,7 +201,9 @@ def build(
             ceiling_wei=settings.ceiling_wei,
             confirmations=settings.confirmations,
         ),
-        outcomes=Outcomes(node=tapped_node, judge=judge, gas_book=gas_book, signer=signer),
+        outcomes=Outcomes(
+            node=tapped_node, judge=judge, gas_book=gas_book, signer=signer, gas_per_transaction=2**24
+        ),
         announce=news.append,
         tip_wei=GWEI,
         in_flight_max=settings.in_flight_max,

@@ -166,8 +166,10 @@ def concludes_from_a_block_that_is_not_final() -> Iterator[None]:
 def lets_neighbours_pay_for_poison() -> Iterator[None]:
     sift = Simulator.sift
 
-    async def shared(self: Simulator, workload: Any, form: str, operations: Any, *, head: Any) -> Sifted:
-        sifted = await sift(self, workload, form, operations, head=head)
+    async def shared(
+        self: Simulator, workload: Any, form: str, operations: Any, *, head: Any, plan: Any
+    ) -> Sifted:
+        sifted = await sift(self, workload, form, operations, head=head, plan=plan)
         if not sifted.endings:
             return sifted
         paying = [Return(operation=o.id, reason="poison", retries=o.retries + 1) for o in sifted.standing]
@@ -192,7 +194,9 @@ def says_yes_before_it_is_saved() -> Iterator[None]:
 
 @mutant("no-response-before-its-task")
 def lets_a_response_travel_with_its_task() -> Iterator[None]:
-    async def unsifted(self: Simulator, workload: Any, form: str, operations: Any, *, head: Any) -> Sifted:
+    async def unsifted(
+        self: Simulator, workload: Any, form: str, operations: Any, *, head: Any, plan: Any
+    ) -> Sifted:
         return Sifted(tuple(operations), (), ())
 
     hasty = {name: sql.replace("ELSE 'waiting' END", "ELSE 'queued' END") for name, sql in adding._SQL.items()}

@@ -144,7 +144,9 @@ def build_engine(
             signer=signer,
             clock=clock,
             policy=policy,
-            outcomes=Outcomes(node=node, judge=judge, gas_book=gas_book, signer=signer),
+            outcomes=Outcomes(
+                node=node, judge=judge, gas_book=gas_book, signer=signer, gas_per_transaction=gas_per_transaction
+            ),
             announce=announce,
             tip_wei=chain.tip_wei,
             # The one-at-a-time worker is this engine with one transaction in flight.

@@ -48,6 +48,10 @@ class ItemGas:
     def of_item(self, size: int) -> int:
         return max(self.per_item + size * GAS_PER_BYTE, size * FLOOR_GAS_PER_BYTE)
 
+    def surely(self, size: int) -> int:
+        """What one item needs at the least, whatever was learned."""
+        return max(self.per_item_least + size * GAS_PER_BYTE, size * FLOOR_GAS_PER_BYTE)
+
     def of_batch(self, sizes: Sequence[int], *, further: int = 0) -> int:
         """Gas limit for a batch of items with these sizes in bytes. `further`: as `Company` counts it."""
         return self.fixed + sum(self.of_item(size) for size in sizes) + further

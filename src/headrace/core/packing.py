@@ -1,7 +1,8 @@
 """Which operations travel together.
 
 Owns      the split of waiting operations into batches under the chain's limits.
-Promises  no batch exceeds a limit; order is kept; an operation that fits no batch at all is named, not looped on.
+Promises  no batch exceeds a limit; order is kept; an operation that fits no batch at all is named, not looped on;
+          one that is only thought to need more gas than a transaction may have travels alone, with all of that.
 Leaves    the gas of an item to `core.gas`, encoding to the workload.
 """
 
@@ -71,9 +72,10 @@ def pack(
 
     for operation in operations:
         item_bytes = size(operation)
-        item_gas = gas.of_item(item_bytes)
+        # What was learned of others says what is likely, not that this one cannot be.
+        item_gas = min(gas.of_item(item_bytes), limits.gas_per_transaction - gas.fixed)
         if (
-            gas.fixed + item_gas > limits.gas_per_transaction
+            gas.fixed + gas.surely(item_bytes) > limits.gas_per_transaction
             or ENVELOPE_BYTES + item_bytes > limits.bytes_per_transaction
         ):
             too_large.append(operation)

@@ -38,11 +38,20 @@ class Judge:
         self._needed = None
 
     async def of_revert(
-        self, workload: Workload, operation: Operation, revert: Revert, *, head: BlockNumber
+        self,
+        workload: Workload,
+        operation: Operation,
+        revert: Revert,
+        *,
+        head: BlockNumber,
+        more_gas_is_free: bool = False,
     ) -> Ending | Return:
-        """Raises NodeTrouble if the chain could not be asked."""
+        """`more_gas_is_free`: running dry costs no retry this time. Raises NodeTrouble if the chain could not be
+        asked."""
         answers = await self._ask(workload.questions(operation, revert))
         judgement = workload.judge(operation, revert, answers)
+        if more_gas_is_free and judgement.verdict is Verdict.MORE_GAS:
+            judgement = replace(judgement, costs_retry=False)
         if judgement.verdict in _SAYS_WHAT_THE_CHAIN_HAS:
             judgement = await self._once_final(workload, operation, judgement, head)
         if judgement.needs_block is not None and await self._is_far(judgement.needs_block, head):

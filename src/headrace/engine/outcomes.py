@@ -32,8 +32,11 @@ class Ends:
 
 
 class Outcomes:
-    def __init__(self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer) -> None:
+    def __init__(
+        self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer, gas_per_transaction: int
+    ) -> None:
         self._node, self._judge, self._gas_book, self._signer = node, judge, gas_book, signer
+        self._gas_per_transaction = gas_per_transaction
 
     def without_effect(self, trip: Trip, mined: Mined) -> frozenset[OperationId]:
         """Operations of a mined transaction that its receipt does not prove."""
@@ -132,12 +135,15 @@ class Outcomes:
         failures = trip.workload.failures(revert, len(trip.operations))
         # A call within may run dry and its caller put it in other words; the gas that was used tells.
         used_up = mined.gas_used * 100 >= trip.in_flight.gas_limit * USED_UP_PERCENT
+        more_to_have = trip.in_flight.gas_limit < self._gas_per_transaction
         if used_up or any(_ran_dry(own) for own in (failures or {0: revert}).values()):
             self._starved(trip)
         if failures is None:
             # The contract refuses every batch, as the next simulation shows: nothing is sent until it is mended.
-            return await self._from_state(trip, f"its transaction reverted: {revert}", head=head)
-        return await self._guilty_and_rest(trip, failures, revert, head)
+            reason = f"its transaction reverted: {revert}"
+            return await self._from_state(trip, reason, head=head, costs_retry=used_up and not more_to_have)
+        # Out of gas, and there is more to have: that says nothing against the operation.
+        return await self._guilty_and_rest(trip, failures, revert, head, blameless=used_up and more_to_have)
 
     async def _revert_of(self, trip: Trip, mined: Mined) -> Revert | None:
         winner = next(a for a in mined.in_flight.attempts if a.hash == mined.winner)
@@ -156,12 +162,15 @@ class Outcomes:
         return None
 
     async def _guilty_and_rest(
-        self, trip: Trip, failures: Mapping[int, Revert], revert: Revert, head: BlockNumber
+        self, trip: Trip, failures: Mapping[int, Revert], revert: Revert, head: BlockNumber, *, blameless: bool
     ) -> Ends:
         results: list[Ending | Return] = []
         for index, operation in enumerate(trip.operations):
             if (own := failures.get(index)) is not None:
-                results.append(await self._judge.of_revert(trip.workload, operation, own, head=head))
+                verdict = await self._judge.of_revert(
+                    trip.workload, operation, own, head=head, more_gas_is_free=blameless
+                )
+                results.append(verdict)
             else:
                 unseen = "its batch reverted because of a neighbour"
                 results.append(

@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
@@ -29,7 +30,7 @@ from headrace.core.words import Block, BlockNumber, OperationId, Outcome
 from headrace.engine.deadlines import misses_next_block
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.room import Room
-from headrace.engine.simulator import BatchRefused, Sifted, Simulator
+from headrace.engine.simulator import BatchRefused, GasPlan, Sifted, Simulator
 from headrace.engine.story import told_return
 from headrace.engine.telling import endings_told
 
@@ -281,7 +282,8 @@ class Packer:
         head: Block,
         open_claims: set[OperationId],
     ) -> None:
-        runs = [self._simulator.sift(workload, form, batch.operations, head=head) for batch in batches]
+        plan = GasPlan(partial(self._room.gas_limit_of, workload, form), self._room.most_gas())
+        runs = [self._simulator.sift(workload, form, batch.operations, head=head, plan=plan) for batch in batches]
         sifted = await asyncio.gather(*runs, return_exceptions=True)
         for batch, result in zip(batches, sifted, strict=True):
             if isinstance(result, BaseException):
@@ -301,7 +303,12 @@ class Packer:
         open_claims: set[OperationId],
     ) -> None:
         if len(sifted.standing) < len(batch.operations):
-            batch = self._room.batch_of(workload, form, sifted.standing)
+            batch = Batch(sifted.standing, self._room.gas_limit_of(workload, form, sifted.standing))
+        if sifted.gas_limit is not None:
+            batch = Batch(batch.operations, sifted.gas_limit)
+            if batch.gas_limit > self._room.most_gas():
+                await self._make_room(workload, form, batch, head, open_claims)
+                return
         call = workload.call(form, batch.operations, strict=False)
         fees = self._lane.fees(head)
         try:
@@ -316,6 +323,21 @@ class Packer:
             return
         open_claims.difference_update(o.id for o in batch.operations)
         self._room.spend(batch.gas_limit * fees.max_fee_wei)
+
+    async def _make_room(
+        self, workload: Workload, form: str, batch: Batch, head: Block, open_claims: set[OperationId]
+    ) -> None:
+        """For a batch that was found to need more than it was packed for: it waits for what is in flight, and goes
+        in parts where waiting would not help."""
+        reason = f"a batch needs {batch.gas_limit} gas, and there is room and coin for {self._room.most_gas()} now"
+        if self._lane.gas_in_flight():
+            log.info("lane 0x%s: %s; it waits for what is in flight", self._lane.address.hex(), reason)
+        elif (fewer := len(batch.operations) // 2) > 0:
+            some = batch.operations[:fewer]
+            parts = [Batch(some, self._room.gas_limit_of(workload, form, some))]
+            await self._send_batches(workload, form, parts, head, open_claims)
+        else:
+            self._failed_by(reason)
 
     # ---- What cannot travel
 

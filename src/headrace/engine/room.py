@@ -11,7 +11,7 @@ from typing import Final
 
 from headrace.core.gas import Company, GasBook
 from headrace.core.operation import Operation
-from headrace.core.packing import Batch, Limits, Packed, fits_about, pack
+from headrace.core.packing import Limits, Packed, fits_about, pack
 from headrace.core.ports import Node, Workload
 from headrace.core.words import Block
 from headrace.engine.lane_runner import LaneRunner
@@ -62,11 +62,15 @@ class Room:
 
     # ---- Gas, bytes, count
 
-    def batch_of(self, workload: Workload, form: str, operations: tuple[Operation, ...]) -> Batch:
-        """What stands of a batch, with the gas limit that it needs."""
+    def gas_limit_of(self, workload: Workload, form: str, operations: Sequence[Operation]) -> int:
+        """With which these would travel as one batch."""
         sizes = [workload.size(operation) for operation in operations]
         further = Company.of(map(workload.in_common, operations)).further
-        return Batch(operations, self._gas_book.of(workload, form).of_batch(sizes, further=further))
+        return self._at_most_a_transaction(workload, form, sizes, further)
+
+    def _at_most_a_transaction(self, workload: Workload, form: str, sizes: Sequence[int], further: int = 0) -> int:
+        gas = self._gas_book.of(workload, form).of_batch(sizes, further=further)
+        return min(gas, self._limits.gas_per_transaction)
 
     def claim_most(self, workload: Workload) -> int:
         """No more than may fit now: what is claimed in vain is written twice."""
@@ -122,7 +126,7 @@ class Room:
     def _alone(self) -> list[int]:
         """Gas of a batch with one operation, of each form."""
         return [
-            self._gas_book.of(workload, form).of_batch([self._bytes_of(workload, form)])
+            self._at_most_a_transaction(workload, form, [self._bytes_of(workload, form)])
             for workload in self._workloads
             for form in workload.forms
         ]
@@ -147,6 +151,10 @@ class Room:
             gas = self._gas_book.of(workload, form)
             counts.append(fits_about(gas=gas, item_bytes=self._bytes_of(workload, form), limits=limits))
         return counts
+
+    def most_gas(self) -> int:
+        """That one more transaction may have now."""
+        return min(self._limits.gas_per_transaction, self.free_gas(), self._affordable_gas())
 
     def cramped(self, head: Block) -> str | None:
         """Why not even one operation may ever travel, if so."""

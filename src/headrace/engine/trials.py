@@ -21,13 +21,13 @@ class Trials:
     gas_max: int
     blocks: BlockTimes
 
-    async def run(self, call: Call, *, head: Block) -> Returned | Reverted:
-        """By one eth_call. Raises NodeTrouble."""
+    async def run(self, call: Call, *, head: Block, gas: int | None = None) -> Returned | Reverted:
+        """By one eth_call. `gas`: all that one transaction may have, unless told. Raises NodeTrouble."""
         return await self.node.call(
             to=call.to,
             data=call.data,
             sender=self.sender,
-            gas=self.gas_max,
+            gas=self.gas_max if gas is None else gas,
             # At the latest block a fresh task would look as if it came from the future.
             in_block=self._aimed_at(head),
             timestamp=self._expected_time(head),

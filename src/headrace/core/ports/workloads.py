@@ -91,6 +91,11 @@ class Workload(Protocol):
         ...
 
     @property
+    def strict_only(self) -> bool:
+        """Its contract knows no batch that goes on after a failing item: what is tried is what will be sent."""
+        ...
+
+    @property
     def in_turn(self) -> Collection[str]:
         """Forms of which what a batch costs hangs on those before it: none is tried while another is not mined."""
         ...

@@ -53,13 +53,16 @@ class Escrow:
         return self._contract.most_per_transaction
 
     @property
+    def strict_only(self) -> bool:
+        return True  # one that fails reverts the whole
+
+    @property
     def in_turn(self) -> Collection[str]:
         """Their order is made so that each lock stands in front, or at the end, when its turn comes: with those
         before it still there it costs up to twice as much, and many times on an escrow that searches its locks."""
         return (CLAIM, RELEASE, CANCEL)
 
     def call(self, form: str, operations: Sequence[Operation], *, strict: bool) -> Call:
-        """Every batch of the escrow is strict: one that fails reverts the whole."""
         payloads = [Payload.unpack(o.payload) for o in operations]
         return Call(self._contract.address, calldata.batch_calldata(form, payloads))
 

@@ -83,6 +83,10 @@ class Tasks:
         return 1 if self._contracts.batch is None else self._contracts.most_per_transaction
 
     @property
+    def strict_only(self) -> bool:
+        return self._contracts.strict_only or self._contracts.batch is None
+
+    @property
     def in_turn(self) -> Collection[str]:
         return ()
 
