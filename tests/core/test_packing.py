@@ -11,6 +11,7 @@ from headrace.core.ports import InCommon
 
 ROOMY = Limits(
     gas_per_transaction=16_000_000,
+    gas_alone=16_000_000,
     bytes_per_transaction=131_072,
     operations_per_transaction=120,
     transactions=4,
@@ -24,8 +25,10 @@ def size(one: Operation) -> int:
 
 @st.composite
 def limits(draw: st.DrawFn) -> Limits:
+    gas_per_transaction = draw(st.integers(60_000, 400_000))
     return Limits(
-        gas_per_transaction=draw(st.integers(60_000, 400_000)),
+        gas_per_transaction=gas_per_transaction,
+        gas_alone=gas_per_transaction,
         bytes_per_transaction=draw(st.integers(ENVELOPE_BYTES, ENVELOPE_BYTES + 5_000)),
         operations_per_transaction=draw(st.integers(1, 8)),
         transactions=draw(st.integers(0, 5)),
@@ -117,6 +120,7 @@ def test_where_the_gas_or_the_bytes_of_one_transaction_end_the_next_begins() -> 
 def test_a_smaller_one_does_not_overtake_one_that_has_no_room_now() -> None:
     room_for_one = Limits(
         gas_per_transaction=10**6,
+        gas_alone=10**6,
         bytes_per_transaction=131_072,
         operations_per_transaction=9,
         transactions=1,
@@ -148,6 +152,22 @@ def test_one_that_is_only_thought_to_need_more_than_a_transaction_may_have_trave
     assert packed.too_large == ()
 
 
+def test_one_that_is_thought_to_need_more_than_this_lanes_share_travels_alone_with_all_of_that() -> None:
+    book = gas()
+    book.starved(gas_limit=2_000_000, sizes=[100])
+    share = replace(ROOMY, gas_alone=1_000_000, gas_total=1_000_000)
+    operations = [operation(str(i)) for i in range(3)]
+    packed = pack(operations, gas=book, size=size, limits=share)
+    assert [(batch.operations, batch.gas_limit) for batch in packed.batches] == [((operations[0],), 1_000_000)]
+    assert (packed.left, packed.too_large) == (tuple(operations[1:]), ())
+
+
+def test_what_surely_needs_more_than_this_lanes_share_waits_until_there_is_more() -> None:
+    share = replace(ROOMY, gas_alone=30_000, gas_total=30_000)
+    packed = pack([operation("a", size=2_000)], gas=gas(), size=size, limits=share)
+    assert [o.id for o in packed.left] == ["a"]
+
+
 def test_how_many_fit_is_what_a_full_transaction_then_holds() -> None:
     for item_bytes in (50, 500, 5_000):
         about = fits_about(gas=gas(), item_bytes=item_bytes, limits=ROOMY)
@@ -159,6 +179,7 @@ def test_how_many_fit_is_what_a_full_transaction_then_holds() -> None:
 def test_at_least_one_fits_even_where_none_does() -> None:
     tiny = Limits(
         gas_per_transaction=10,
+        gas_alone=10,
         bytes_per_transaction=10,
         operations_per_transaction=1,
         transactions=1,

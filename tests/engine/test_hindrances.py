@@ -156,3 +156,15 @@ async def test_the_share_of_a_block_bounds_what_is_in_flight(tmp_path: Path) -> 
             assert world.gateway.lane.gas_in_flight() <= 6_000_000
         await world.finish(blocks=60)
         assert await world.outcomes(operations) == {Outcome.LANDED}
+
+
+async def test_a_share_of_a_block_in_which_no_operation_fits_is_named_at_the_next_head(tmp_path: Path) -> None:
+    async with open_world(tmp_path, settings=Settings(block_share=0.001)) as world:
+        operation = world.made.operation()
+        await world.add(operation)
+        await world.mine()
+        assert "raise block_share" in (world.gateway.packer.hindrance or "")
+        world.gateway.room.take_share(0.9)
+        await world.finish()
+        assert await world.outcome(operation) is Outcome.LANDED
+        assert world.gateway.packer.hindrance is None

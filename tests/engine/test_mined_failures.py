@@ -4,12 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.world import BATCHED, LANE, Settings, World, open_world
+from engine.world import BATCHED, Settings, World, open_world
 from headrace.core.operation import Operation
 from headrace.core.ports import NodeTrouble
 from headrace.core.words import Nonce, Outcome
 from headrace.testing.builders import BATCH_TASK_MANAGER
-from headrace.testing.fake_contracts import FakeBatchTaskManager
 from headrace.testing.fake_world import Frame
 from headrace.workloads.tasks.payload import CREATE
 
@@ -129,121 +128,6 @@ async def test_running_dry_without_any_reason_is_mended_by_more_gas_too(tmp_path
         await world.add(*operations)
         await world.finish(blocks=120)
         assert await world.outcomes(operations) == {Outcome.LANDED}
-
-
-async def test_a_strict_batch_is_not_sent_with_less_gas_than_it_needs(tmp_path: Path) -> None:
-    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
-        operations = [world.made.operation() for _ in range(3)]
-        book = world.gateway.gas_book.of(world.gateway.workload, "create_and_respond")
-        book.per_transaction = 0
-        book.samples.append(0)  # it has learned nonsense
-        await world.add(*operations)
-        await world.finish(blocks=20)
-        assert await world.outcomes(operations) == {Outcome.LANDED}
-        assert world.sent_nonces() == [0], "it was tried with what it would have, and then given more"
-
-
-class Dearer:
-    """Costs so much more gas, from when a test says so: as a contract that searches what came meanwhile."""
-
-    def __init__(self, inner: FakeBatchTaskManager) -> None:
-        self._inner, self.code, self.gas = inner, inner.code, 0
-
-    def run(self, frame: Frame, data: bytes) -> bytes:
-        frame.burn(self.gas)
-        return self._inner.run(frame, data)
-
-
-async def dearer_each_time(world: World, *, gas: int, times: int) -> None:
-    """So often it is tried at a low price and mined at a high one."""
-    contract = world.chain.contracts[BATCH_TASK_MANAGER] = Dearer(world.contracts.batch)
-    for _ in range(times):
-        contract.gas = 0
-        await world.flush()
-        contract.gas = gas
-        await world.mine(4)
-        world.clock.advance(60)
-
-
-async def test_one_that_runs_dry_again_and_again_as_the_state_moves_is_given_more_each_time_and_not_given_up(
-    tmp_path: Path,
-) -> None:
-    settings = Settings(contracts=STRICT_ONLY, confirmations=1)
-    async with open_world(tmp_path, settings=settings) as world:
-        operation = world.made.operation(CREATE)
-        await world.add(operation)
-        await dearer_each_time(world, gas=1_500_000, times=14)
-        assert await world.outcome(operation) is Outcome.LANDED
-        limits = [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
-        assert len(limits) > 3, "more often than an operation may fail by itself"
-        assert limits == sorted(set(limits))
-        assert (await world.account(operation)).operation.retries == 0
-
-
-async def test_one_that_runs_dry_with_all_that_a_transaction_may_have_is_given_up_after_its_retries(
-    tmp_path: Path,
-) -> None:
-    settings = Settings(contracts=STRICT_ONLY, confirmations=1)
-    async with open_world(tmp_path, settings=settings) as world:
-        operation = world.made.operation(CREATE)
-        await world.add(operation)
-        world.gateway.gas_book.of(world.gateway.workload, CREATE).samples.append(2**25)
-        await dearer_each_time(world, gas=2**24, times=5)
-        account = await world.account(operation)
-        assert account.outcome is Outcome.REJECTED
-        assert "gave up after 2 retries" in account.reason
-        limits = [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
-        assert limits == [2**24] * 3
-
-
-async def test_what_was_learned_of_others_rejects_nobody(tmp_path: Path) -> None:
-    async with open_world(tmp_path) as world:
-        operations = [world.made.operation() for _ in range(3)]
-        world.gateway.gas_book.of(world.gateway.workload, "create_and_respond").samples.append(2**25)
-        await world.add(*operations)
-        await world.finish()
-        assert await world.outcomes(operations) == {Outcome.LANDED}
-
-
-def raised(world: World, *, by_gas: int, share_gas: int) -> None:
-    """Every batch costs so much more than is known, and this lane has so much of a block."""
-    contract = world.chain.contracts[BATCH_TASK_MANAGER] = Dearer(world.contracts.batch)
-    contract.gas = by_gas
-    world.gateway.room.take_share(share_gas / world.chain.head.gas_limit)
-
-
-async def test_a_batch_that_needs_more_than_was_planned_waits_for_what_is_in_flight(tmp_path: Path) -> None:
-    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
-        first, second = world.made.operation(CREATE), world.made.operation(CREATE)
-        await world.add(first)
-        await world.flush()
-        raised(world, by_gas=2_000_000, share_gas=3_000_000)
-        await world.add(second)
-        await world.flush()
-        assert [await world.stage(o) for o in (first, second)] == ["sealed", "queued"]
-        assert world.gateway.packer.hindrance is None, "nothing that a person must mend"
-        await world.finish()
-        assert await world.outcome(second) is Outcome.LANDED
-
-
-async def test_a_batch_that_needs_more_than_this_lane_ever_has_says_so(tmp_path: Path) -> None:
-    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
-        operation = world.made.operation(CREATE)
-        raised(world, by_gas=3_000_000, share_gas=3_000_000)
-        await world.add(operation)
-        await world.flush()
-        assert await world.stage(operation) == "queued"
-        assert "a batch needs" in (world.gateway.packer.hindrance or "")
-
-
-async def test_a_batch_that_needs_more_than_this_lane_ever_has_travels_in_parts(tmp_path: Path) -> None:
-    async with open_world(tmp_path, settings=Settings(contracts=STRICT_ONLY)) as world:
-        operations = [world.made.operation(CREATE) for _ in range(8)]
-        raised(world, by_gas=1_400_000, share_gas=2_200_000)
-        await world.add(*operations)
-        await world.finish()
-        assert await world.outcomes(operations) == {Outcome.LANDED}
-        assert len(world.sent_nonces()) > 1
 
 
 async def reverted_by_a_stranger(world: World) -> list[Operation]:

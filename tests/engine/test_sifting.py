@@ -17,8 +17,9 @@ from headrace.core.operation import Operation
 from headrace.core.ports import Call
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Address, Outcome, Revert, Verdict
+from headrace.engine.gas_needed import GasPlan
 from headrace.engine.judging import Judge
-from headrace.engine.simulator import BatchRefused, GasPlan, Sifted, Simulator
+from headrace.engine.simulator import BatchRefused, Sifted, Simulator
 from headrace.testing.builders import CHAIN, Builder
 from headrace.testing.clock import HandClock
 from headrace.testing.fake_chain import FakeChain
@@ -192,7 +193,7 @@ async def test_a_batch_that_is_sent_as_it_is_tried_is_tried_with_the_gas_that_it
 async def test_what_would_have_enough_is_sent_with_what_was_planned() -> None:
     node = node_of(Escrow(), simulates=True)
     sifted = await sift(node, OPERATIONS, planned=lambda _: 1_900_000)
-    assert (len(sifted.standing), sifted.gas_limit) == (len(OPERATIONS), None)
+    assert (len(sifted.standing), sifted.gas_limit) == (len(OPERATIONS), 1_900_000)
     assert dict(node.calls) == {"call": 1}
 
 

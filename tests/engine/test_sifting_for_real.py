@@ -23,8 +23,9 @@ from headrace.core.operation import Operation
 from headrace.core.ports import Ran
 from headrace.core.retries import RetryPolicy
 from headrace.core.words import Address, BlockNumber, OperationId, Outcome, Revert
+from headrace.engine.gas_needed import GasPlan
 from headrace.engine.judging import Judge
-from headrace.engine.simulator import GasPlan, Sifted, Simulator
+from headrace.engine.simulator import Sifted, Simulator
 from headrace.testing.anvil import start_anvil
 from headrace.testing.builders import Builder
 from headrace.testing.clock import HandClock

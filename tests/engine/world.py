@@ -189,6 +189,7 @@ def build(
         confirmations=settings.confirmations,
     )
     packer: Packer
+    room: Room
     lane = LaneRunner(
         chain=CHAIN,
         store=tapped_store,
@@ -202,7 +203,7 @@ def build(
             confirmations=settings.confirmations,
         ),
         outcomes=Outcomes(
-            node=tapped_node, judge=judge, gas_book=gas_book, signer=signer, gas_per_transaction=2**24
+            node=tapped_node, judge=judge, gas_book=gas_book, signer=signer, most_gas=lambda: room.most_gas()
         ),
         announce=news.append,
         tip_wei=GWEI,

@@ -76,6 +76,15 @@ def test_who_closes_in_the_very_moment_before_a_move_is_not_kept_waiting(
         closes.join(20)
 
 
+@pytest.mark.parametrize(
+    ("took_s", "pause_s"), [(0.0, 0.02), (0.001, 0.02), (0.004, 0.02), (0.01, 0.04), (0.5, 2.0)]
+)
+def test_moves_come_often_and_take_a_fifth_of_the_time_at_most(took_s: float, pause_s: float) -> None:
+    pause = checkpoints.pause_after(took_s)
+    assert pause >= pause_s - 1e-9
+    assert took_s <= 0.2 * (took_s + pause) + 1e-9
+
+
 async def test_a_store_that_is_closed_leaves_one_file(tmp_path: Path) -> None:
     path = tmp_path / "headrace.db"
     async with open_store(path, clock=HandClock()) as store:

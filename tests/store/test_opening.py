@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from headrace.core.errors import NeedsOperator
+from headrace.core.ports import Added
 from headrace.core.words import OperationId
 from headrace.store import open_reader, open_store
 from headrace.store.adding import add_all
@@ -214,9 +215,11 @@ def test_a_store_whose_indexes_were_others_has_what_it_had(path: Path) -> None:
     add_all(db, [an_operation("waits", after=OperationId("first"))], now=NOW)
     db.execute("UPDATE operations SET not_before = 5.0 WHERE id IN ('rests', 'waits')")
     migrate(db, path, now=NOW, migrations=load_migrations())
-    asked = {"chain": CHAIN, "lane": LANE, "workloads": '["tasks"]', "now": 5.0, "head": None}
+    asked = {"chain": CHAIN, "lane": LANE, "workloads": '["tasks"]', "now": 5.0, "head": None, "ready_most": 9}
     assert tuple(db.execute(operations["what_waits"], asked).fetchone()) == (3, 4, 0)
     assert db.execute(operations["wake_rested"], {"now": 5.0}).rowcount == 2
+    same = an_operation("same", subject=an_operation("queued").subject)
+    assert add_all(db, [same, an_operation("new")], now=NOW) == [Added.SUBJECT_TAKEN, Added.FRESH]
     assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     db.close()
 

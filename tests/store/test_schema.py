@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from headrace.core.operation import NEXT, Stage
-from headrace.core.words import OperationId, Outcome
+from headrace.core.ports import Added
+from headrace.core.words import ChainId, OperationId, Outcome
 from headrace.store.adding import add_all
 from headrace.store.ledger import record, seal
 from store.made import CHAIN, LANE, an_attempt, an_operation, digest, in_flight, mined
@@ -72,6 +73,36 @@ def test_the_database_allows_the_moves_of_core_and_no_other(
     else:
         with pytest.raises(sqlite3.IntegrityError, match=r"cannot make this move|never changes"):
             db.execute(WRITE_STAGE, {"stage": end.value, "lane": LANE})
+
+
+@pytest.mark.parametrize(("start", "end"), [(start, end) for start in NEXT for end in NEXT[start]])
+def test_the_backlog_is_counted_right_after_every_move(db: sqlite3.Connection, start: Stage, end: Stage) -> None:
+    for stage in (*the_path(start), end):
+        db.execute(WRITE_STAGE, {"stage": stage.value, "lane": LANE})
+        neither = "SELECT count(*) FROM operations WHERE stage NOT IN ('sealed', 'done') AND chain = ?"
+        here = db.execute(neither, (CHAIN,)).fetchone()[0]
+        assert db.execute("SELECT chain, operations FROM backlogs").fetchall()[0][:] == (CHAIN, here)
+
+
+def test_a_backlog_is_counted_for_each_chain(db: sqlite3.Connection) -> None:
+    add_all(db, [an_operation(f"{i}", chain=ChainId(5)) for i in range(3)], now=1.0)
+    db.execute("DELETE FROM operations WHERE id = '2'")
+    assert dict(db.execute("SELECT chain, operations FROM backlogs").fetchall()) == {CHAIN: 1, 5: 2}
+
+
+@pytest.mark.parametrize("outcome", OUTCOMES)
+def test_a_subject_is_free_again_once_it_is_done(db: sqlite3.Connection, outcome: str) -> None:
+    subject = an_operation("b").subject
+    for number in range(3):
+        again = an_operation(f"again {number}", kind="respond", subject=subject)
+        assert add_all(db, [again], now=1.0) == [Added.SUBJECT_TAKEN]
+        db.execute(
+            "UPDATE operations SET stage = 'done', outcome = ?, done_at = 1.0, lane = ? WHERE stage = 'queued'",
+            (outcome, LANE),
+        )
+        assert add_all(db, [again], now=1.0) == [Added.FRESH]
+    assert db.execute("SELECT count(*) FROM operations WHERE subject = ?", (subject,)).fetchone()[0] == 4
+    assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
 
 
 def test_the_words_of_the_database_are_the_words_of_core(db: sqlite3.Connection) -> None:

@@ -145,7 +145,7 @@ def build_engine(
             clock=clock,
             policy=policy,
             outcomes=Outcomes(
-                node=node, judge=judge, gas_book=gas_book, signer=signer, gas_per_transaction=gas_per_transaction
+                node=node, judge=judge, gas_book=gas_book, signer=signer, most_gas=lambda: room.most_gas()
             ),
             announce=announce,
             tip_wei=chain.tip_wei,
@@ -157,7 +157,7 @@ def build_engine(
             ),
             blocks=blocks,
         )
-        room = Room(
+        room: Room = Room(
             node=node,
             lane=runner,
             workloads=workloads,

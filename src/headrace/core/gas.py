@@ -52,6 +52,11 @@ class ItemGas:
         """What one item needs at the least, whatever was learned."""
         return max(self.per_item_least + size * GAS_PER_BYTE, size * FLOOR_GAS_PER_BYTE)
 
+    def alone(self, size: int, *, most: int) -> int:
+        """Gas limit of one that travels alone, where a transaction may have `most`: what was learned of others
+        says what is likely, not that this one cannot be."""
+        return max(min(self.of_batch([size]), most), self.fixed + self.surely(size))
+
     def of_batch(self, sizes: Sequence[int], *, further: int = 0) -> int:
         """Gas limit for a batch of items with these sizes in bytes. `further`: as `Company` counts it."""
         return self.fixed + sum(self.of_item(size) for size in sizes) + further

@@ -2,7 +2,7 @@
 
 Owns      the split of waiting operations into batches under the chain's limits.
 Promises  no batch exceeds a limit; order is kept; an operation that fits no batch at all is named, not looped on;
-          one that is only thought to need more gas than a transaction may have travels alone, with all of that.
+          one that is only thought to need more gas than it may have travels alone, with all of that.
 Leaves    the gas of an item to `core.gas`, encoding to the workload.
 """
 
@@ -16,9 +16,12 @@ from headrace.core.ports import InCommon
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """`gas_total` is what may still be put in flight now: our share of the coming block."""
+    """`gas_total` is what may still be put in flight now: our share of the coming block. `gas_alone` is what one
+    transaction may have while nothing else is in flight: neither more than that share nor than
+    `gas_per_transaction`."""
 
     gas_per_transaction: int
+    gas_alone: int
     bytes_per_transaction: int
     operations_per_transaction: int
     transactions: int
@@ -72,8 +75,7 @@ def pack(
 
     for operation in operations:
         item_bytes = size(operation)
-        # What was learned of others says what is likely, not that this one cannot be.
-        item_gas = min(gas.of_item(item_bytes), limits.gas_per_transaction - gas.fixed)
+        item_gas = gas.alone(item_bytes, most=limits.gas_alone) - gas.fixed
         if (
             gas.fixed + gas.surely(item_bytes) > limits.gas_per_transaction
             or ENVELOPE_BYTES + item_bytes > limits.bytes_per_transaction

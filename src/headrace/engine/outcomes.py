@@ -5,7 +5,7 @@ Promises  an operation ends as landed only on its own effect; what shows no effe
 Leaves    saving to `engine.carrier`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -32,11 +32,13 @@ class Ends:
 
 
 class Outcomes:
+    """`most_gas`: that one transaction of this lane may have now."""
+
     def __init__(
-        self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer, gas_per_transaction: int
+        self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer, most_gas: Callable[[], int]
     ) -> None:
         self._node, self._judge, self._gas_book, self._signer = node, judge, gas_book, signer
-        self._gas_per_transaction = gas_per_transaction
+        self._most_gas = most_gas
 
     def without_effect(self, trip: Trip, mined: Mined) -> frozenset[OperationId]:
         """Operations of a mined transaction that its receipt does not prove."""
@@ -135,7 +137,8 @@ class Outcomes:
         failures = trip.workload.failures(revert, len(trip.operations))
         # A call within may run dry and its caller put it in other words; the gas that was used tells.
         used_up = mined.gas_used * 100 >= trip.in_flight.gas_limit * USED_UP_PERCENT
-        more_to_have = trip.in_flight.gas_limit < self._gas_per_transaction
+        # A lane's share of a block changes a little with each: so little is no more.
+        more_to_have = trip.in_flight.gas_limit * 100 < self._most_gas() * USED_UP_PERCENT
         if used_up or any(_ran_dry(own) for own in (failures or {0: revert}).values()):
             self._starved(trip)
         if failures is None:

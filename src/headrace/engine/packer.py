@@ -13,8 +13,8 @@ from functools import partial
 from typing import Final
 
 from headrace.core.flush import BlockTimes, FlushPolicy, Lead, flush_at
-from headrace.core.operation import Ending, Operation, Return
-from headrace.core.packing import Batch, Packed
+from headrace.core.operation import Ending, Return
+from headrace.core.packing import Batch
 from headrace.core.ports import (
     Announce,
     Clock,
@@ -26,13 +26,14 @@ from headrace.core.ports import (
     Waiting,
     Workload,
 )
-from headrace.core.words import Block, BlockNumber, OperationId, Outcome
-from headrace.engine.deadlines import misses_next_block
+from headrace.core.words import Block, BlockNumber, OperationId
+from headrace.engine.gas_needed import GasPlan
 from headrace.engine.lane_runner import LaneRunner
 from headrace.engine.room import Room
-from headrace.engine.simulator import BatchRefused, GasPlan, Sifted, Simulator
+from headrace.engine.simulator import BatchRefused, Sifted, Simulator
 from headrace.engine.story import told_return
 from headrace.engine.telling import endings_told
+from headrace.engine.unfit import sort_out, too_large, unbuildable
 
 log = logging.getLogger(__name__)
 
@@ -119,6 +120,9 @@ class Packer:
     async def saw_head(self, block: Block) -> None:
         """Ends what can no longer land, and counts anew what is ready."""
         await self._recount(head=block.number)
+        if self._ready and not self._room.free_gas() and not self._lane.gas_in_flight():
+            # No flush is ever due; what would have said why is part of one.
+            self._failed_by(self._room.cramped(block) or "there is no room in a block for any operation")
         if self._poor is not None or self._room.funds_in_doubt:
             # Also while nothing waits: whoever asks whether we are ready should hear of an empty account now.
             try:
@@ -209,7 +213,7 @@ class Packer:
         # What is not taken now waits from now on: with the moment of those that are, the next flush would be due
         # at once, and would go on like that with the few that came during each.
         started = self._last_flush_at = self._ready_since = self._clock.now()
-        head = self._lane.head
+        head, failed_before = self._lane.head, self._failed
         assert head is not None
         try:
             self._poor = self._lane.priced_out(head) or await self._room.unfunded(head)
@@ -217,7 +221,8 @@ class Packer:
                 moved = [await self._flush_workload(workload, head) for workload in self._in_turn()]
                 self._lead.took(self._clock.now() - started)
                 if any(moved):
-                    self._failed = None
+                    if self._failed is failed_before:
+                        self._failed = None
                     return
                 if self._ready and (cramped := self._room.cramped(head)) is not None:
                     self._failed_by(cramped)
@@ -254,10 +259,13 @@ class Packer:
         open_claims = {operation.id for operation in claimed}
         self._came_back = False
         try:
-            sound = await self._weed_out(workload, claimed, open_claims)
+            sound, unfit = sort_out(workload, claimed, by=self._next_block_at())
+            await self._end(unfit, open_claims)
             for form in (f for f in workload.forms if any(o.form == f for o in sound)):
-                packed = self._room.pack(workload, form, [o for o in sound if o.form == form])
-                await self._judge_too_large(packed, open_claims)
+                of_form = [o for o in sound if o.form == form]
+                self._room.saw_item(workload, form, workload.size(of_form[-1]))
+                packed = self._room.pack(workload, form, of_form)
+                await self._end(too_large(packed.too_large), open_claims)
                 await self._send_batches(workload, form, packed.batches, head, open_claims)
         finally:
             if open_claims:
@@ -274,6 +282,12 @@ class Packer:
             self._count(came_meanwhile if emptied else max(self._ready - len(claimed), 0))
         return len(open_claims) < len(claimed)
 
+    def _next_block_at(self) -> float:
+        """Where blocks come by the clock; elsewhere nobody knows when the next one is due."""
+        now = self._clock.now()
+        expected = self._blocks.next_after(now) if self._policy.mode == "block" else None
+        return expected or now
+
     async def _send_batches(
         self,
         workload: Workload,
@@ -281,17 +295,20 @@ class Packer:
         batches: Sequence[Batch],
         head: Block,
         open_claims: set[OperationId],
-    ) -> None:
-        plan = GasPlan(partial(self._room.gas_limit_of, workload, form), self._room.most_gas())
+    ) -> bool:
+        """Whether younger ones may go on: they do not take the room that one of these waits for."""
+        plan = GasPlan(partial(self._room.gas_limit_of, workload, form), self._room.gas_left_when_empty())
         runs = [self._simulator.sift(workload, form, batch.operations, head=head, plan=plan) for batch in batches]
         sifted = await asyncio.gather(*runs, return_exceptions=True)
+        go_on = True
         for batch, result in zip(batches, sifted, strict=True):
             if isinstance(result, BaseException):
-                await self._end_unbuildable(workload, batch, result, open_claims)
+                await self._end(unbuildable(workload, batch.operations, result), open_claims)
                 continue
             await self._save_judgements(result, open_claims)
-            if result.standing:
-                await self._seal(workload, form, batch, result, head, open_claims)
+            if result.standing and go_on:
+                go_on = await self._seal(workload, form, batch, result, head, open_claims)
+        return go_on
 
     async def _seal(
         self,
@@ -301,89 +318,59 @@ class Packer:
         sifted: Sifted,
         head: Block,
         open_claims: set[OperationId],
-    ) -> None:
-        if len(sifted.standing) < len(batch.operations):
-            batch = Batch(sifted.standing, self._room.gas_limit_of(workload, form, sifted.standing))
+    ) -> bool:
+        """Whether younger ones may go on."""
         if sifted.gas_limit is not None:
-            batch = Batch(batch.operations, sifted.gas_limit)
-            if batch.gas_limit > self._room.most_gas():
-                await self._make_room(workload, form, batch, head, open_claims)
-                return
+            batch = Batch(sifted.standing, sifted.gas_limit)
+            # It may be more than it was packed for, and one before it may have taken more than that.
+            if batch.gas_limit > self._room.gas_left() or not self._room.transactions(workload, form):
+                return await self._make_room(workload, form, batch, head, open_claims)
+        elif len(sifted.standing) < len(batch.operations):
+            batch = Batch(sifted.standing, self._room.gas_limit_of(workload, form, sifted.standing))
         call = workload.call(form, batch.operations, strict=False)
         fees = self._lane.fees(head)
         try:
             await self._lane.seal_and_send(workload=workload, form=form, batch=batch, call=call, fees=fees)
         except LaneDrained as drained:
             log.info("%s; what was claimed for it is queued again", drained)
-            return
+            return True
         except NotClaimed as lost:
             # One was cancelled, or expired, or its predecessor was uncled, since we claimed it. Nothing is saved,
             # no nonce is spent: its neighbours travel with the next flush.
             log.info("lane 0x%s: %s", self._lane.address.hex(), lost)
-            return
+            return True
         open_claims.difference_update(o.id for o in batch.operations)
         self._room.spend(batch.gas_limit * fees.max_fee_wei)
+        return True
 
     async def _make_room(
         self, workload: Workload, form: str, batch: Batch, head: Block, open_claims: set[OperationId]
-    ) -> None:
-        """For a batch that was found to need more than it was packed for: it waits for what is in flight, and goes
-        in parts where waiting would not help."""
-        reason = f"a batch needs {batch.gas_limit} gas, and there is room and coin for {self._room.most_gas()} now"
-        if self._lane.gas_in_flight():
-            log.info("lane 0x%s: %s; it waits for what is in flight", self._lane.address.hex(), reason)
-        elif (fewer := len(batch.operations) // 2) > 0:
-            some = batch.operations[:fewer]
-            parts = [Batch(some, self._room.gas_limit_of(workload, form, some))]
-            await self._send_batches(workload, form, parts, head, open_claims)
+    ) -> bool:
+        """For a batch for which there is none now: it waits for what is in flight, and goes in parts where waiting
+        would not help. Whether younger ones may go on."""
+        most = self._room.gas_left_when_empty()
+        if batch.gas_limit <= most:
+            left = self._room.gas_left()
+            told = f"a batch needs {batch.gas_limit} gas and {left} are left: it waits for what is in flight"
+            log.info("lane 0x%s: %s", self._lane.address.hex(), told)
+            return False
+        if (middle := len(batch.operations) // 2) > 0:
+            halves = [
+                Batch(part, self._room.gas_limit_of(workload, form, part))
+                for part in (batch.operations[:middle], batch.operations[middle:])
+            ]
+            return await self._send_batches(workload, form, halves, head, open_claims)
+        one = f"operation {batch.operations[0].id} needs"
+        if most < self._room.most_gas():
+            self._failed_by(f"{one} more gas than the lane's account can pay for, {most}: send coin to it")
         else:
-            self._failed_by(reason)
+            self._failed_by(f"{one} more gas than this lane's share of a block, {most}: raise block_share")
+        return True
 
     # ---- What cannot travel
 
-    async def _weed_out(
-        self, workload: Workload, claimed: Sequence[Operation], open_claims: set[OperationId]
-    ) -> list[Operation]:
-        """An operation whose parts cannot be read ends, and only that one."""
-        sound, endings = [], []
-        now = self._clock.now()
-        # Where blocks come by the clock; elsewhere nobody knows when the next one is due.
-        next_block_at = self._blocks.next_after(now) if self._policy.mode == "block" else None
-        for operation in claimed:
-            if misses_next_block(operation, next_block_at=next_block_at or now):
-                endings.append(_expired(operation))
-                continue
-            try:
-                self._room.saw_item(workload, operation.form, workload.size(operation))
-                if operation.form not in workload.forms:
-                    raise ValueError(f"{workload.name} has no form {operation.form!r} here")
-                sound.append(operation)
-            except Exception as error:  # whatever it is, it is this operation's own: told in its outcome
-                log.exception("operation %s cannot be built", operation.id)
-                endings.append(_unbuildable(operation, error))
+    async def _end(self, endings: Sequence[Ending], open_claims: set[OperationId]) -> None:
         await self._save_judgements(Sifted((), tuple(endings), ()), open_claims)
-        return sound
-
-    async def _end_unbuildable(
-        self, workload: Workload, batch: Batch, error: BaseException, open_claims: set[OperationId]
-    ) -> None:
-        """Some operation broke the building of its batch: it ends, its neighbours go back. Raises `error` if
-        none of them did."""
-        endings = []
-        for operation in batch.operations:
-            try:
-                workload.call(operation.form, [operation], strict=True)
-            except Exception as own:  # as in `_weed_out`
-                log.exception("operation %s cannot be built", operation.id)
-                endings.append(_unbuildable(operation, own))
-        if not endings:
-            raise error
-        await self._save_judgements(Sifted((), tuple(endings), ()), open_claims)
-
-    async def _judge_too_large(self, packed: Packed, open_claims: set[OperationId]) -> None:
-        reason = "it fits no transaction of this chain: more gas or bytes than one may have"
-        endings = tuple(Ending(operation=o.id, outcome=Outcome.REJECTED, reason=reason) for o in packed.too_large)
-        await self._save_judgements(Sifted((), endings, ()), open_claims)
 
     async def _save_judgements(self, sifted: Sifted, open_claims: set[OperationId]) -> None:
         if not sifted.endings and not sifted.returns:
@@ -403,16 +390,6 @@ class Packer:
     def _tell(self, endings: Sequence[Ending]) -> None:
         for news in endings_told(endings, at=self._clock.now()):
             self._announce(news)
-
-
-def _expired(operation: Operation) -> Ending:
-    reason = "its deadline comes before the next block"
-    return Ending(operation=operation.id, outcome=Outcome.EXPIRED, reason=reason)
-
-
-def _unbuildable(operation: Operation, error: Exception) -> Ending:
-    reason = f"it cannot be built: {type(error).__name__}: {error}"
-    return Ending(operation=operation.id, outcome=Outcome.REJECTED, reason=reason)
 
 
 def _told(returned: Return, *, now: float) -> str:

@@ -66,11 +66,7 @@ class Room:
         """With which these would travel as one batch."""
         sizes = [workload.size(operation) for operation in operations]
         further = Company.of(map(workload.in_common, operations)).further
-        return self._at_most_a_transaction(workload, form, sizes, further)
-
-    def _at_most_a_transaction(self, workload: Workload, form: str, sizes: Sequence[int], further: int = 0) -> int:
-        gas = self._gas_book.of(workload, form).of_batch(sizes, further=further)
-        return min(gas, self._limits.gas_per_transaction)
+        return min(self._gas_book.of(workload, form).of_batch(sizes, further=further), self.most_gas())
 
     def claim_most(self, workload: Workload) -> int:
         """No more than may fit now: what is claimed in vain is written twice."""
@@ -86,14 +82,15 @@ class Room:
             in_common=workload.in_common,
             limits=Limits(
                 gas_per_transaction=self._limits.gas_per_transaction,
+                gas_alone=self.most_gas(),
                 bytes_per_transaction=self._limits.bytes_per_transaction,
                 operations_per_transaction=self._most_of(workload, form),
-                transactions=self._transactions(workload, form),
+                transactions=self.transactions(workload, form),
                 gas_total=min(self.free_gas(), self._affordable_gas()),
             ),
         )
 
-    def _transactions(self, workload: Workload, form: str) -> int:
+    def transactions(self, workload: Workload, form: str) -> int:
         """How many more of this form may be in flight."""
         free = self._lane.free_transactions()
         if form not in workload.in_turn:
@@ -113,10 +110,7 @@ class Room:
 
     def free_gas(self) -> int:
         """What of our share of a block nothing of ours asks for yet."""
-        head = self._lane.head
-        if head is None:
-            return 0
-        free = int(head.gas_limit * self._limits.block_share) - self._lane.gas_in_flight()
+        free = self._share() - self._lane.gas_in_flight()
         return free if free >= self._least_gas() else 0
 
     def _least_gas(self) -> int:
@@ -126,7 +120,7 @@ class Room:
     def _alone(self) -> list[int]:
         """Gas of a batch with one operation, of each form."""
         return [
-            self._at_most_a_transaction(workload, form, [self._bytes_of(workload, form)])
+            self._gas_book.of(workload, form).alone(self._bytes_of(workload, form), most=self.most_gas())
             for workload in self._workloads
             for form in workload.forms
         ]
@@ -143,6 +137,7 @@ class Room:
         for form in workload.forms:
             limits = Limits(
                 gas_per_transaction=self._limits.gas_per_transaction,
+                gas_alone=self._limits.gas_per_transaction,
                 bytes_per_transaction=self._limits.bytes_per_transaction,
                 operations_per_transaction=self._most_of(workload, form),
                 transactions=1,
@@ -153,8 +148,22 @@ class Room:
         return counts
 
     def most_gas(self) -> int:
+        """That one transaction of this lane may have, whatever its account has."""
+        return min(self._limits.gas_per_transaction, self._share())
+
+    def gas_left(self) -> int:
         """That one more transaction may have now."""
-        return min(self._limits.gas_per_transaction, self.free_gas(), self._affordable_gas())
+        left = self._share() - self._lane.gas_in_flight()
+        return min(self._limits.gas_per_transaction, left, self._affordable_gas())
+
+    def gas_left_when_empty(self) -> int:
+        """That one transaction may have once nothing else is in flight, as far as the coin goes too."""
+        return min(self.most_gas(), self.gas_left() + self._lane.gas_in_flight())
+
+    def _share(self) -> int:
+        """Of a block's gas."""
+        head = self._lane.head
+        return 0 if head is None else int(head.gas_limit * self._limits.block_share)
 
     def cramped(self, head: Block) -> str | None:
         """Why not even one operation may ever travel, if so."""

@@ -1,30 +1,28 @@
 """Runs a batch before it is sealed, and takes out what would fail.
 
-Owns      the one eth_call per batch, the search for the guilty where its revert names none, the judging of what it
-          shows; and how much gas a batch needs that is sent as it was tried.
+Owns      the one eth_call per batch, the search for the guilty where its revert names none, and the judging of
+          what it shows.
 Promises  nothing is ever tried by a real transaction; an operation that fails is judged by its own revert, and
           its neighbours lose nothing; items that cannot stand together are found too: what remains is run again.
-Leaves    saving the judgements to the packer, as whom and in which block to `engine.trials`.
+Leaves    saving the judgements to the packer, as whom and in which block to `engine.trials`, how much gas a
+          batch needs that is sent as it was tried to `engine.gas_needed`.
 
 The search has two ways, with the same findings (docs/decisions/0010): each item in turn in one question, where a
 node has eth_simulateV1; by halves with eth_call everywhere else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import Final
 
 from headrace.core.flush import BlockTimes
 from headrace.core.operation import Ending, Operation, Return
 from headrace.core.ports import Node, Ran, Reverted, Workload
 from headrace.core.words import Address, Block, Revert
+from headrace.engine.gas_needed import GasPlan, enough, goes_well
 from headrace.engine.judging import Judge
 from headrace.engine.trials import Trials
 
-# The state may move until the batch is mined, and what it needs with it: so much of its limit is to be left over.
-IN_HAND_PERCENT: Final = 3
-MORE_PERCENT: Final = 50
 # Which do not stand, by index, and why; None where one fails only in this company.
 Failures = Mapping[int, Revert | None]
 
@@ -37,17 +35,9 @@ class BatchRefused(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class GasPlan:
-    """`limit` gives what these would be sent with as one batch, `room` the most that there is now. In gas."""
-
-    limit: Callable[[tuple[Operation, ...]], int]
-    room: int
-
-
-@dataclass(frozen=True, slots=True)
 class Sifted:
-    """What is in none of the three travels another time: nothing is wrong with it. `gas_limit`: what those that
-    stand need as one batch, where a trial showed that it is more than was planned."""
+    """What is in none of the three travels another time: nothing is wrong with it. `gas_limit`: with which those
+    that stand were tried as one batch, and are sent; None where a batch is tried with all that there is."""
 
     standing: tuple[Operation, ...]
     endings: tuple[Ending, ...]
@@ -78,15 +68,15 @@ class Simulator:
         gas_limit = None
         while standing:
             # What a strict batch is sent with is what it is tried with: it runs dry here, and not on chain.
-            gas = plan.limit(standing) if workload.strict_only else None
-            if gas is not None and await self._goes_well(workload, form, standing, gas=gas, head=head):
-                break
+            gas_limit = plan.limit(standing) if workload.strict_only else None
+            if gas_limit is not None:
+                call = workload.call(form, standing, strict=True)
+                if await goes_well(self._trials, call, gas=gas_limit, head=head):
+                    break
             failures = await self._failures(workload, form, standing, head=head)
             if not failures:
-                if gas is not None:
-                    gas_limit = await self._enough(
-                        workload, form, standing, more_than=gas, room=plan.room, head=head
-                    )
+                if gas_limit is not None:
+                    gas_limit = await enough(self._trials, call, more_than=gas_limit, most=plan.most, head=head)
                 break
             for index, revert in failures.items():
                 if revert is None:
@@ -100,32 +90,6 @@ class Simulator:
         if standing:
             self._judge.all_is_well()
         return Sifted(standing, tuple(endings), tuple(returns), gas_limit)
-
-    async def _enough(
-        self,
-        workload: Workload,
-        form: str,
-        operations: tuple[Operation, ...],
-        *,
-        more_than: int,
-        room: int,
-        head: Block,
-    ) -> int:
-        """A limit with which they go well, as they do with all that a transaction may have: by half too much at
-        most, or what there is room for. A node's own estimate of a batch would run it some 26 times."""
-        gas = more_than
-        while gas < room:
-            gas = min(gas * (100 + MORE_PERCENT) // 100, room)
-            if await self._goes_well(workload, form, operations, gas=gas, head=head):
-                return gas
-        return self._trials.gas_max
-
-    async def _goes_well(
-        self, workload: Workload, form: str, operations: tuple[Operation, ...], *, gas: int, head: Block
-    ) -> bool:
-        call = workload.call(form, operations, strict=True)
-        answer = await self._trials.run(call, head=head, gas=gas * (100 - IN_HAND_PERCENT) // 100)
-        return not isinstance(answer, Reverted)
 
     async def _failures(
         self, workload: Workload, form: str, operations: tuple[Operation, ...], *, head: Block

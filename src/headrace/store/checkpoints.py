@@ -11,6 +11,7 @@ SQLite would make every so-manieth commit do the move, and everybody in that com
 import logging
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -18,10 +19,13 @@ from headrace.store.connection import connect
 
 log = logging.getLogger(__name__)
 
-# A commit that meets a move waits for the disk as long as the move is large: small moves, often.
-PACE_S: Final = 0.1
-# From there on the writer does it: 32 MiB in pages of 4 KiB. A move beside never quite reaches the end of a log
-# that grows meanwhile, so that only the writer can begin it anew; what it finds left to move then is little.
+# A commit that meets a move waits for the disk as long as the move is large: small moves, often. One that has
+# caught up lets the next commit begin the log anew: under a light load the writer never moves anything by itself.
+PACE_S: Final = 0.02
+# For moves at most: where a disk is slow they become few and large, and leave it to the commits in between.
+_SHARE_OF_TIME: Final = 0.2
+# From there on the writer does it: 32 MiB in pages of 4 KiB. Under a heavy load a move beside never reaches the
+# end of a log that grows meanwhile; only the writer can begin it anew, and then finds little left to move.
 _LOG_PAGES_MAX: Final = 8_000
 
 
@@ -49,15 +53,23 @@ class Checkpoints:
         self._db.close()
 
     def _run(self) -> None:
+        took_s = 0.0
         while True:
             self._wanted.wait()
-            if self._closing.wait(PACE_S):
+            if self._closing.wait(pause_after(took_s)):
                 return
             self._wanted.clear()
             if self._closing.is_set():
                 return  # it was closed in between, and its call was the one that was just cleared
+            began_s = time.monotonic()
             try:
                 self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
             except sqlite3.Error as error:
                 # The log keeps what is not moved, and the writer meets the same trouble where it counts.
                 log.warning("store file %s: %s while its log was moved into it", self._path, error)
+            took_s = time.monotonic() - began_s
+
+
+def pause_after(took_s: float) -> float:
+    """Seconds to wait before the next move, after one that took so long."""
+    return max(PACE_S, took_s * (1 / _SHARE_OF_TIME - 1))

@@ -15,6 +15,9 @@ from headrace.store.rows import ending_from, id_list, operation_from
 
 _SQL: Final = load_queries("operations")
 
+# More than a lane seals between two heads, and counted in a millisecond.
+READY_COUNTED_MAX: Final = 20_000
+
 
 class SqliteOperations(Machinery):
     async def add_operations(self, operations: Sequence[Operation]) -> Sequence[Added]:
@@ -84,7 +87,14 @@ class SqliteOperations(Machinery):
     async def look(
         self, *, chain: ChainId, lane: Address, workloads: Sequence[str], now: float, head: BlockNumber | None
     ) -> Waiting:
-        values = {"chain": chain, "lane": lane, "workloads": id_list(workloads), "now": now, "head": head}
+        values = {
+            "chain": chain,
+            "lane": lane,
+            "workloads": id_list(workloads),
+            "now": now,
+            "head": head,
+            "ready_most": READY_COUNTED_MAX,
+        }
 
         def look(db: sqlite3.Connection) -> Waiting:
             row = db.execute(_SQL["what_waits"], values).fetchone()

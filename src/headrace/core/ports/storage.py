@@ -36,8 +36,9 @@ class Note:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """`ready`: operations that a lane could claim now. `backlog`: those that are neither sealed nor done (waiting,
-    queued, at rest, claimed). `overdue`: one of these can no longer land, see `OperationStore.end_overdue`."""
+    """`ready`: operations that a lane could claim now; a store may stop counting where there are more than a lane
+    seals between two looks. `backlog`: those that are neither sealed nor done (waiting, queued, at rest, claimed).
+    `overdue`: one of these can no longer land, see `OperationStore.end_overdue`."""
 
     ready: int
     backlog: int

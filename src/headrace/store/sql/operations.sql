@@ -58,16 +58,18 @@ RETURNING *;
 SELECT min(not_before) FROM operations WHERE not_before IS NOT NULL;
 
 -- name: what_waits
--- How many a lane could claim now, how many are neither sealed nor done, and whether one of these can no longer land
--- (as `end_overdue` has it).
+-- How many a lane could claim now, of a long queue the first :ready_most; how many are neither sealed nor done; and
+-- whether one of these can no longer land (as `end_overdue` has it).
 SELECT
-    (SELECT count(*) FROM operations
-     WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain
-       AND workload IN (SELECT value FROM json_each(:workloads)) AND (sender IS NULL OR sender = :lane))
+    (SELECT count(*) FROM (
+        SELECT 1 FROM operations
+        WHERE stage = 'queued' AND not_before IS NULL AND chain = :chain
+          AND workload IN (SELECT value FROM json_each(:workloads)) AND (sender IS NULL OR sender = :lane)
+        LIMIT :ready_most))
   + (SELECT count(*) FROM operations
      WHERE stage = 'queued' AND not_before IS NOT NULL AND not_before <= :now AND chain = :chain
        AND workload IN (SELECT value FROM json_each(:workloads)) AND (sender IS NULL OR sender = :lane)) AS ready,
-    (SELECT count(*) FROM operations WHERE chain = :chain AND batch_id IS NULL AND outcome IS NULL) AS backlog,
+    coalesce((SELECT operations FROM backlogs WHERE chain = :chain), 0) AS backlog,
     EXISTS (
         SELECT 1 FROM operations
         WHERE chain = :chain AND deadline_block <= :head AND outcome IS NULL
