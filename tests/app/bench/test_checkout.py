@@ -68,10 +68,15 @@ def test_the_commit_is_marked_where_files_differ_from_it(checkout: Path) -> None
         who = ["-c", "user.name=t", "-c", "user.email=t@example.org", "-c", "commit.gpgsign=false"]
         subprocess.run(["git", *who, *arguments], cwd=checkout, check=True, capture_output=True)
 
+    results = checkout / "bench" / "results"
+    results.mkdir()
+    (results / "sim.json").write_text("{}")
     git("init")
     git("add", ".")
     git("commit", "-m", "first")
     clean = commit_of(checkout)
     assert len(clean) == 12
+    (results / "sim.json").write_text('{"steps": 1}')
+    assert commit_of(checkout) == clean, "what a bench of the same run wrote before"
     (checkout / "pyproject.toml").write_text('[project]\nname = "headrace"\nversion = "2"\n')
     assert commit_of(checkout) == f"{clean}-dirty"

@@ -49,10 +49,13 @@ def load_bench(checkout: Path, name: str) -> Bench:
 
 
 def commit_of(checkout: Path) -> str:
-    """The commit's hash, `-dirty` behind it where files differ from it; "unknown" where git does not tell."""
+    """The commit's hash, `-dirty` behind it where files other than results differ from it: one bench after the
+    other writes those. "unknown" where git does not tell."""
     try:
         head = _git(checkout, "rev-parse", "--short=12", "HEAD")
-        return head + ("-dirty" if _git(checkout, "status", "--porcelain", "--untracked-files=no") else "")
+        but_results = ("--", ".", f":(exclude){FOLDER}/results")
+        differs = _git(checkout, "status", "--porcelain", "--untracked-files=no", *but_results)
+        return head + ("-dirty" if differs else "")
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
 
