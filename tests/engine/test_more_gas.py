@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from engine.world import BATCHED, LANE, Settings, World, open_world
+from headrace.core.operation import Operation
 from headrace.core.words import Outcome
 from headrace.testing.builders import BATCH_TASK_MANAGER
 from headrace.testing.fake_contracts import FakeBatchTaskManager
@@ -42,8 +43,9 @@ class Dearer:
         return self._inner.run(frame, data)
 
 
-async def dearer_each_time(world: World, *, gas: int, times: int) -> None:
-    """So often it is tried at a low price and mined at a high one."""
+async def dearer_each_time(world: World, operation: Operation, *, gas: int, times: int) -> list[int]:
+    """So often it is tried at a low price and mined at a high one. The gas limits that it was sent with."""
+    await world.add(operation)
     contract = world.chain.contracts[BATCH_TASK_MANAGER] = Dearer(world.contracts.batch)
     for _ in range(times):
         contract.gas = 0
@@ -51,6 +53,7 @@ async def dearer_each_time(world: World, *, gas: int, times: int) -> None:
         contract.gas = gas
         await world.mine(4)
         world.clock.advance(60)
+    return [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
 
 
 async def test_one_that_runs_dry_again_and_again_as_the_state_moves_is_given_more_each_time_and_not_given_up(
@@ -59,10 +62,8 @@ async def test_one_that_runs_dry_again_and_again_as_the_state_moves_is_given_mor
     settings = Settings(contracts=STRICT_ONLY, confirmations=1)
     async with open_world(tmp_path, settings=settings) as world:
         operation = world.made.operation(CREATE)
-        await world.add(operation)
-        await dearer_each_time(world, gas=1_500_000, times=14)
+        limits = await dearer_each_time(world, operation, gas=1_500_000, times=14)
         assert await world.outcome(operation) is Outcome.LANDED
-        limits = [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
         assert len(limits) > 3, "more often than an operation may fail by itself"
         assert limits == sorted(set(limits))
         assert (await world.account(operation)).operation.retries == 0
@@ -74,13 +75,11 @@ async def test_one_that_runs_dry_with_all_that_a_transaction_may_have_is_given_u
     settings = Settings(contracts=STRICT_ONLY, confirmations=1)
     async with open_world(tmp_path, settings=settings) as world:
         operation = world.made.operation(CREATE)
-        await world.add(operation)
         world.gateway.gas_book.of(world.gateway.workload, CREATE).samples.append(2**25)
-        await dearer_each_time(world, gas=2**24, times=5)
+        limits = await dearer_each_time(world, operation, gas=2**24, times=5)
         account = await world.account(operation)
         assert account.outcome is Outcome.REJECTED
         assert "gave up after 2 retries" in account.reason
-        limits = [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
         assert limits == [2**24] * 3
 
 
@@ -289,12 +288,10 @@ async def test_one_that_runs_dry_with_all_that_this_lane_may_have_is_given_up_af
         operation = world.made.operation(CREATE)
         world.gateway.room.take_share(3_000_000 / world.chain.head.gas_limit)
         world.gateway.gas_book.of(world.gateway.workload, CREATE).samples.append(2**20)
-        await world.add(operation)
-        await dearer_each_time(world, gas=2**23, times=9)
+        limits = await dearer_each_time(world, operation, gas=2**23, times=9)
         account = await world.account(operation)
         assert account.outcome is Outcome.REJECTED
         assert "gave up after 2 retries" in account.reason
-        limits = [t.gas for block in world.chain.blocks for t in block.transactions if t.sender == LANE]
         assert limits == sorted(limits)
         assert limits[-3:] == [3_000_000] * 3
         assert 3_000_000 not in limits[:-3]
