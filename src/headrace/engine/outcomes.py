@@ -32,7 +32,7 @@ class Ends:
 
 
 class Outcomes:
-    """`most_gas`: that one transaction of this lane may have now."""
+    """`most_gas`: what one transaction of this lane may have at most, as the newest block allows."""
 
     def __init__(
         self, *, node: Node, judge: Judge, gas_book: GasBook, signer: Signer, most_gas: Callable[[], int]
